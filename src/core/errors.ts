@@ -1,0 +1,102 @@
+/** The one class gpumod throws: a code and its data, no prose (`cli/view/words.ts` writes the sentences). */
+import type { Problem } from './problem.ts';
+
+/** The data of every error, by code. */
+export interface Details {
+  readonly usage: { readonly problem: string; readonly hint?: string };
+  readonly 'manifest-not-found': { readonly searched: readonly string[] };
+  readonly 'manifest-unreadable': { readonly file: string; readonly reason: string };
+  readonly 'manifest-invalid': { readonly issues: readonly ManifestIssue[] };
+  readonly 'no-such-mode': { readonly mode: string; readonly known: readonly string[] };
+  readonly 'no-such-service': { readonly service: string; readonly known: readonly string[] };
+  /** Nothing was touched: the request can't be met. */
+  readonly refused: { readonly mode: string; readonly problems: readonly Problem[] };
+  readonly 'requests-in-flight': {
+    readonly busy: readonly { readonly service: string; readonly requests: number }[];
+    readonly waitedMs: number;
+  };
+  readonly 'bus-unreachable': { readonly scope: string; readonly address: string; readonly reason: string };
+  readonly 'no-user-bus': { readonly address: string; readonly user: string };
+  readonly 'user-scope-as-root': { readonly user: string };
+  readonly 'not-permitted': { readonly unit: string; readonly verb: string; readonly units: readonly string[] };
+  readonly 'unit-not-found': { readonly unit: string };
+  readonly 'unit-unusable': { readonly unit: string; readonly load: string; readonly reason: string };
+  readonly 'unit-failed': UnitFailure;
+  readonly 'engine-refused': {
+    readonly service: string;
+    readonly request: string;
+    readonly status: number;
+    readonly reason: string;
+  };
+  readonly 'engine-unreachable': { readonly service: string; readonly request: string; readonly reason: string };
+  /** The engine accepted the request, and what it reports afterwards contradicts it. */
+  readonly 'engine-contradicts': { readonly service: string; readonly wanted: string; readonly reported: string };
+  readonly 'engine-cannot': { readonly service: string; readonly verb: string; readonly reason: string };
+  /** Measured memory contradicts the step. */
+  readonly 'memory-contradicts': {
+    readonly service: string;
+    readonly wanted: 'release' | 'take';
+    readonly gpu: number;
+    readonly expectedBytes: number;
+    readonly measuredBytes: number;
+  };
+  readonly 'memory-not-free': {
+    readonly service: string;
+    readonly gpu: number;
+    readonly neededBytes: number;
+    readonly freeBytes: number;
+  };
+  readonly 'secret-missing': { readonly service: string; readonly where: string };
+  readonly 'timed-out': { readonly what: string; readonly afterMs: number };
+  readonly interrupted: { readonly signal: 'SIGINT' | 'SIGTERM' };
+  readonly 'not-in-state': { readonly wanted: string; readonly actual: string };
+}
+
+/** One fault of a manifest, ready to print as `FILE:LINE:COL: path: message (did you mean X?)`. */
+export interface ManifestIssue {
+  readonly file: string;
+  readonly line: number;
+  readonly col: number;
+  /** Dotted path into the document, empty for the whole. */
+  readonly path: string;
+  readonly message: string;
+  readonly suggestion?: string;
+}
+
+/** A unit that did not come up, or went down while we waited for its engine. */
+export interface UnitFailure {
+  readonly service: string;
+  readonly unit: string;
+  readonly result: string;
+  readonly exitStatus?: number;
+  /** systemd will start it again by itself. */
+  readonly restarting: boolean;
+  /** The last lines of its journal, oldest first. */
+  readonly journal: readonly string[];
+}
+
+export type ErrorCode = keyof Details;
+
+const MARK = Symbol.for('gpumod.error');
+
+/** Thrown for every failure that gpumod knows; anything else that is thrown is a bug (exit 70). */
+export class GpumodError<C extends ErrorCode = ErrorCode> extends Error {
+  readonly code: C;
+  readonly details: Details[C];
+  readonly [MARK] = true;
+
+  constructor(code: C, details: Details[C], options?: ErrorOptions) {
+    super(code, options);
+    this.name = 'GpumodError';
+    this.code = code;
+    this.details = details;
+  }
+}
+
+/** Narrowing on `code` narrows `details`. */
+export type AnyGpumodError = { [C in ErrorCode]: GpumodError<C> }[ErrorCode];
+
+/** True also for an error of another copy of this module (bundled chunks). */
+export function isGpumodError(e: unknown): e is AnyGpumodError {
+  return typeof e === 'object' && e !== null && MARK in e;
+}

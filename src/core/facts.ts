@@ -1,0 +1,83 @@
+/** Raw facts of one observation, per source, as the sources tell them; `state.ts` folds them into states. */
+import type { SleepLevel } from './model.ts';
+
+/** A reason as a code with optional untranslated evidence (an engine's own words, a path, a number). */
+export interface Why<C extends string = string> {
+  readonly code: C;
+  readonly detail?: string;
+}
+
+/** What systemd says of a unit (`ListUnitsByNames`, and properties where the unit is loaded). */
+export interface UnitFacts {
+  readonly unit: string;
+  /** `loaded`, `not-found`, `masked`, `bad-setting`, `error`. */
+  readonly load: string;
+  /** `active`, `reloading`, `inactive`, `failed`, `activating`, `deactivating`, `maintenance`. */
+  readonly active: string;
+  readonly sub: string;
+  /** When it became active, Unix milliseconds. */
+  readonly activeSinceMs?: number;
+  readonly mainPid?: number;
+  readonly controlGroup?: string;
+  /** Changes at every start: the test for "still the same run". Hex. */
+  readonly invocationId?: string;
+  /** systemd's `Result`: `success`, `exit-code`, `signal`, `timeout`, `start-limit-hit`, ... */
+  readonly result?: string;
+  /** Exit code or signal number of the main process. */
+  readonly exitStatus?: number;
+  readonly restarts?: number;
+  /** The unit file changed on disk since systemd read it. */
+  readonly needsReload?: boolean;
+}
+
+/** Whether an engine can be put to sleep as it runs now. */
+export type NapAbility =
+  | { readonly can: true; readonly levels: readonly SleepLevel[] }
+  | { readonly can: false; readonly why: Why<NapRefusal> };
+
+export type NapRefusal =
+  | 'dev-mode-off' // vLLM without VLLM_SERVER_DEV_MODE=1: no /sleep
+  | 'version-too-old'
+  | 'version-broken' // vLLM 0.14 to 0.16 at level 1 and no other level usable
+  | 'single-model' // llama-server -m has no unload
+  | 'no-steps' // generic engine without sleep/wake steps
+  | 'no-engine';
+
+/** What an engine says of itself. That it is down is an answer, not an error. */
+export type EngineFacts =
+  | { readonly kind: 'down'; readonly why: Why<'refused' | 'no-socket' | 'reset' | 'unreachable'> }
+  | { readonly kind: 'silent'; readonly why: Why<'no-answer'> } // connected, nothing by the deadline
+  | { readonly kind: 'garbled'; readonly why: Why<'not-understood' | 'error-status' | 'too-large' | 'wrong-engine'> }
+  | { readonly kind: 'denied'; readonly why: Why<'unauthorized' | 'secret-missing' | 'models-unclear'> }
+  | { readonly kind: 'loading' }
+  /** A sleep or wake runs inside: it lives, but cannot tell its state yet. */
+  | { readonly kind: 'busy' }
+  /** `missing`: models that "awake" asks for and that are not loaded. */
+  | {
+      readonly kind: 'ready';
+      readonly nap: NapAbility;
+      readonly version?: string;
+      readonly missing?: readonly string[];
+    }
+  | { readonly kind: 'asleep'; readonly level?: SleepLevel; readonly nap: NapAbility; readonly version?: string };
+
+/** One GPU as the vendor's tool tells it; null = the tool does not say. */
+export interface GpuFacts {
+  readonly index: number;
+  readonly name: string;
+  readonly uuid: string;
+  readonly totalBytes: number | null;
+  readonly usedBytes: number | null;
+  readonly freeBytes: number | null;
+}
+
+/** A process that holds GPU memory; `usedBytes` null = not told. */
+export interface GpuHolder {
+  readonly gpu: number;
+  readonly pid: number;
+  readonly usedBytes: number | null;
+}
+
+export type GpuReading =
+  | { readonly kind: 'measured'; readonly gpus: readonly GpuFacts[]; readonly holders: readonly GpuHolder[] }
+  | { readonly kind: 'unmeasured'; readonly why: Why<'no-tool' | 'tool-failed' | 'tool-silent' | 'not-understood'> };

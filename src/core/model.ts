@@ -1,0 +1,148 @@
+/** The vocabulary of gpumod: what a manifest says, as types and constants. */
+
+export const SCOPES = ['user', 'system'] as const;
+/** Which systemd manager a unit belongs to. */
+export type Scope = (typeof SCOPES)[number];
+
+export const ENGINES = ['vllm', 'llamacpp', 'http', 'none'] as const;
+/** The API a service speaks; `none` is a unit without one. */
+export type EngineName = (typeof ENGINES)[number];
+
+export const IDLE_POLICIES = ['sleep', 'stop', 'keep'] as const;
+/** What becomes of a service that the target mode does not name. */
+export type IdlePolicy = (typeof IDLE_POLICIES)[number];
+
+export const FAILURE_POLICIES = ['restore', 'leave'] as const;
+/** What a switch does after a step failed. */
+export type FailurePolicy = (typeof FAILURE_POLICIES)[number];
+
+/** 1: weights are kept in host RAM; 2: weights are discarded. */
+export type SleepLevel = 1 | 2;
+
+/** All in milliseconds, all positive. */
+export interface Timeouts {
+  readonly startMs: number;
+  readonly stopMs: number;
+  readonly sleepMs: number;
+  readonly wakeMs: number;
+  readonly drainMs: number;
+  readonly probeMs: number;
+}
+
+/** Where a secret is read from; the secret itself is never part of the model. */
+export type Secret = { readonly env: string } | { readonly file: string };
+
+/** Declared GPU and host memory of a service, bytes; absent = not declared. */
+export interface DeclaredMemory {
+  readonly awakeBytes?: number;
+  readonly asleepBytes?: number;
+  readonly hostBytes?: number;
+}
+
+/** A one-request check that the engine answers sensibly after a wake or start. */
+export interface Canary {
+  readonly model: string;
+  readonly prompt: string;
+  readonly tokens: number;
+  readonly expect?: string;
+}
+
+/** A request whose answer tells a state: `json` is a dotted path into the body, compared with `equals`. */
+export interface HttpProbe {
+  readonly path: string;
+  readonly method: 'GET' | 'POST';
+  /** Expected status; absent = any 2xx. */
+  readonly status?: number;
+  readonly json?: string;
+  readonly equals?: unknown;
+}
+
+/** One request of a generic engine's sleep or wake sequence. */
+export interface HttpStep {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  readonly path: string;
+  readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly timeoutMs?: number;
+  /** Expected status; absent = any 2xx. */
+  readonly status?: number;
+}
+
+interface ServiceBase {
+  readonly name: string;
+  readonly unit: string;
+  readonly scope: Scope;
+  /** Indices of the GPUs it uses, ascending; empty = none. */
+  readonly gpus: readonly number[];
+  readonly memory: DeclaredMemory;
+  readonly idle: IdlePolicy;
+  readonly timeouts: Timeouts;
+}
+
+interface ServedBase extends ServiceBase {
+  /** Base URL without a trailing slash, or `http://unix:/path.sock:/prefix`. */
+  readonly url: string;
+  readonly apiKey?: Secret;
+  readonly verify?: Canary;
+}
+
+export interface VllmService extends ServedBase {
+  readonly engine: 'vllm';
+  readonly sleep: { readonly level: SleepLevel; readonly drain: 'wait' | 'abort' };
+}
+
+export interface LlamacppService extends ServedBase {
+  readonly engine: 'llamacpp';
+  /** Router: the ids or aliases that "awake" loads. */
+  readonly models: readonly string[];
+}
+
+export interface HttpService extends ServedBase {
+  readonly engine: 'http';
+  readonly ready: HttpProbe;
+  readonly asleep?: HttpProbe;
+  /** Present together or not at all. */
+  readonly nap?: { readonly sleep: readonly HttpStep[]; readonly wake: readonly HttpStep[] };
+}
+
+export interface NoneService extends ServiceBase {
+  readonly engine: 'none';
+}
+
+/** One entry of the manifest: a systemd unit and, usually, an engine with an HTTP API. */
+export type Service = VllmService | LlamacppService | HttpService | NoneService;
+
+/** A named set of services that shall be awake. */
+export interface Mode {
+  readonly name: string;
+  readonly description?: string;
+  readonly services: readonly string[];
+  /** Shall be asleep, or stay stopped if they are. */
+  readonly warm: readonly string[];
+  /** Overrides every other service's own `idle`. */
+  readonly others?: IdlePolicy;
+  readonly default: boolean;
+}
+
+/** The mode that exists without being written: nothing awake, everything stopped. */
+export const OFF: Mode = {
+  name: 'off',
+  description: 'nothing awake, everything stopped',
+  services: [],
+  warm: [],
+  others: 'stop',
+  default: false,
+};
+
+/** A checked manifest. Maps keep the order of the files. */
+export interface Manifest {
+  readonly files: readonly string[];
+  readonly onFailure: FailurePolicy;
+  /** Bytes of each card that no plan may use. */
+  readonly gpuReserveBytes: number;
+  /** Bytes of host RAM kept free of level-1 backups. */
+  readonly hostReserveBytes: number;
+  readonly services: ReadonlyMap<string, Service>;
+  /** Always holds `off`. */
+  readonly modes: ReadonlyMap<string, Mode>;
+}

@@ -1,0 +1,69 @@
+/** A plan as plain data: it can be printed, compared, stored and carried out. */
+import type { Why } from './facts.ts';
+import type { SleepLevel } from './model.ts';
+import type { StateKind } from './state.ts';
+
+/** The state a service shall end in; `resting`: asleep or stopped, both will do; `any`: leave it alone. */
+export type Wanted =
+  | { readonly kind: 'awake' }
+  | { readonly kind: 'asleep'; readonly level?: SleepLevel }
+  | { readonly kind: 'stopped' }
+  | { readonly kind: 'any' };
+
+export const STEP_KINDS = ['sleep', 'stop', 'wake', 'start', 'restart', 'await'] as const;
+export type StepKind = (typeof STEP_KINDS)[number];
+
+/** Frees GPU memory / needs it. `await` takes: its load is under way. */
+export const RELEASES: ReadonlySet<StepKind> = new Set(['sleep', 'stop']);
+
+/** Why a step is there. */
+export type Because =
+  | { readonly code: 'wanted-awake'; readonly from: StateKind }
+  | { readonly code: 'not-in-mode'; readonly from: StateKind }
+  | { readonly code: 'warm'; readonly from: StateKind }
+  /** It would sleep, but can't: it is stopped instead. */
+  | { readonly code: 'cannot-sleep'; readonly from: StateKind; readonly why: Why }
+  | { readonly code: 'models-missing'; readonly models: readonly string[] }
+  | { readonly code: 'not-healthy'; readonly from: StateKind; readonly why: Why }
+  /** Asked for by name (`service sleep NAME`). */
+  | { readonly code: 'asked'; readonly from: StateKind };
+
+export interface Step {
+  readonly id: string;
+  readonly kind: StepKind;
+  readonly service: string;
+  /** `sleep`: the level to sleep at; `wake`: the level it sleeps at, if known. */
+  readonly level?: SleepLevel;
+  readonly gpus: readonly number[];
+  /** Steps that must be verified done before this one begins. */
+  readonly after: readonly string[];
+  readonly because: Because;
+  /** What is done when the engine refuses or lies: the fallback is part of the plan. */
+  readonly ifRefused?: 'stop' | 'restart';
+  /** Declared bytes this step takes (+) or frees (-) on each of its GPUs; 0 = not declared. */
+  readonly deltaBytes: number;
+  /** Predicted, seconds from the start of the switch. */
+  readonly startSeconds: number;
+  readonly endSeconds: number;
+  /** Predicted bytes in use after it, by GPU index as text; absent where it can't be said. */
+  readonly usedBytesAfter: Readonly<Record<string, number>>;
+}
+
+export type PlanWarning =
+  /** Figures of this GPU are the manifest's, not measured. */
+  | { readonly code: 'memory-declared'; readonly why: Why }
+  | { readonly code: 'memory-undeclared'; readonly service: string }
+  | { readonly code: 'unit-changed-on-disk'; readonly service: string; readonly unit: string }
+  /** Its requests in flight can't be counted: taken as idle. */
+  | { readonly code: 'in-flight-unknown'; readonly service: string };
+
+export interface Plan {
+  /** The mode, or the service for `service ...` commands. */
+  readonly target: string;
+  readonly steps: readonly Step[];
+  readonly wanted: ReadonlyMap<string, Wanted>;
+  readonly makespanSeconds: number;
+  /** Highest predicted use of each card, bytes, by GPU index as text. */
+  readonly peakBytes: Readonly<Record<string, number>>;
+  readonly warnings: readonly PlanWarning[];
+}

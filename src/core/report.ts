@@ -1,0 +1,69 @@
+/** What is told while gpumod works (events) and when it is done (outcomes). */
+import type { AnyGpumodError } from './errors.ts';
+import type { Plan, Step } from './plan.ts';
+import type { Observation } from './state.ts';
+
+export type StepOutcome =
+  | { readonly kind: 'done'; readonly fallback?: Step['ifRefused']; readonly because?: AnyGpumodError }
+  | { readonly kind: 'failed'; readonly error: AnyGpumodError }
+  /** Not begun: a step before it failed, or the switch was interrupted. */
+  | { readonly kind: 'skipped' };
+
+/** One step as it went; times in seconds from the start of the switch. */
+export interface StepReport {
+  readonly step: Step;
+  readonly outcome: StepOutcome;
+  readonly startSeconds: number;
+  readonly endSeconds: number;
+  /** Spent in calls to the engine and in its unit's start or stop, as opposed to our own time. */
+  readonly engineSeconds: number;
+  /** Measured bytes that came free (+) or were taken (-); absent = not measured. */
+  readonly freedBytes?: number;
+}
+
+export type Event =
+  | { readonly type: 'plan'; readonly plan: Plan }
+  | {
+      readonly type: 'draining';
+      readonly busy: readonly { readonly service: string; readonly requests: number }[];
+      readonly deadlineMs: number;
+    }
+  | { readonly type: 'step-started'; readonly step: Step; readonly atSeconds: number }
+  | {
+      readonly type: 'step-fallback';
+      readonly step: Step;
+      readonly because: AnyGpumodError;
+      readonly atSeconds: number;
+    }
+  | { readonly type: 'step-finished'; readonly report: StepReport }
+  | { readonly type: 'restoring'; readonly because: AnyGpumodError };
+
+export type Notify = (event: Event) => void;
+
+/** How carrying out one plan ended. */
+export interface Execution {
+  readonly reports: readonly StepReport[];
+  /** The first failure, if any. */
+  readonly error?: AnyGpumodError;
+}
+
+export type SwitchEnd =
+  | 'unchanged' // already so: no mutating call was sent
+  | 'reached'
+  | 'restored' // failed; what was there before holds again
+  | 'untouched' // failed before anything changed
+  | 'left'; // failed, and not (or not wholly) restored
+
+export interface SwitchResult {
+  readonly target: string;
+  readonly end: SwitchEnd;
+  readonly plan: Plan;
+  readonly reports: readonly StepReport[];
+  /** Why it did not reach the target. */
+  readonly error?: AnyGpumodError;
+  /** Services that are not as they were before, after a failed restore. */
+  readonly notRestored: readonly string[];
+  readonly after: Observation;
+  readonly durationSeconds: number;
+  readonly engineSeconds: number;
+}

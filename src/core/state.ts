@@ -1,0 +1,114 @@
+/** Facts to state: what systemd and the engine say of one service, folded into one word. Pure. */
+import type { EngineFacts, GpuReading, NapAbility, UnitFacts, Why } from './facts.ts';
+import type { Service, SleepLevel } from './model.ts';
+
+/** The observed state of a service. `unknown` is never taken for `stopped` or `awake`. */
+export type ServiceState =
+  | { readonly kind: 'stopped' }
+  | { readonly kind: 'starting' }
+  /** `missing`: models it should hold and does not. */
+  | { readonly kind: 'awake'; readonly missing?: readonly string[] }
+  /** No `level`: it sleeps, and the engine can't say how deep. */
+  | { readonly kind: 'sleeping'; readonly level?: SleepLevel }
+  | { readonly kind: 'waking' }
+  | { readonly kind: 'stopping' }
+  /** Nothing runs, or (`auto-restart`) systemd keeps trying. */
+  | { readonly kind: 'failed'; readonly why: Why }
+  /** The unit is up, and its engine is not what it should be. */
+  | { readonly kind: 'unhealthy'; readonly why: Why }
+  | { readonly kind: 'unknown'; readonly why: Why };
+
+export type StateKind = ServiceState['kind'];
+
+/** One service at one moment: the facts and what they amount to. */
+export interface ObservedService {
+  readonly service: string;
+  readonly state: ServiceState;
+  /** Absent when the unit could not be asked. */
+  readonly unit?: UnitFacts;
+  /** Absent when the engine was not asked (unit not active, or engine `none`). */
+  readonly engine?: EngineFacts;
+  readonly nap: NapAbility;
+}
+
+/** Everything one look at the machine told. */
+export interface Observation {
+  /** Unix milliseconds. */
+  readonly atMs: number;
+  readonly services: ReadonlyMap<string, ObservedService>;
+  readonly gpu: GpuReading;
+}
+
+/** What can be said of one service; `unit: Why` = systemd could not be asked. */
+export interface Facts {
+  readonly unit: UnitFacts | Why;
+  readonly engine?: EngineFacts;
+  readonly nowMs: number;
+}
+
+const NO_ENGINE: NapAbility = { can: false, why: { code: 'no-engine' } };
+
+export function observed(service: Service, facts: Facts): ObservedService {
+  const engine = facts.engine;
+  return {
+    service: service.name,
+    state: stateOf(service, facts),
+    ...('unit' in facts.unit ? { unit: facts.unit } : {}),
+    ...(engine ? { engine } : {}),
+    nap: engine && 'nap' in engine ? engine.nap : NO_ENGINE,
+  };
+}
+
+export function stateOf(service: Service, { unit, engine, nowMs }: Facts): ServiceState {
+  if (!('unit' in unit)) return { kind: 'unknown', why: unit };
+  if (unit.sub.startsWith('auto-restart')) return { kind: 'failed', why: { code: 'auto-restart', ...detailOf(unit) } };
+  switch (unit.active) {
+    case 'inactive':
+      return unit.load === 'loaded' ? { kind: 'stopped' } : { kind: 'failed', why: { code: `unit-${unit.load}` } };
+    case 'failed':
+      return { kind: 'failed', why: { code: unit.result ?? 'failed', ...detailOf(unit) } };
+    case 'activating':
+      return { kind: 'starting' };
+    case 'deactivating':
+      return { kind: 'stopping' };
+    case 'active':
+    case 'reloading':
+      return engine ? engineState(engine, youngFor(service, unit, nowMs)) : { kind: 'awake' };
+    default:
+      return { kind: 'unknown', why: { code: 'unit-state', detail: unit.active } };
+  }
+}
+
+function detailOf(unit: UnitFacts): { detail?: string } {
+  return unit.exitStatus === undefined ? {} : { detail: String(unit.exitStatus) };
+}
+
+/** A unit that may still be loading its model: up for less than its start timeout. */
+function youngFor(service: Service, unit: UnitFacts, nowMs: number): boolean {
+  return unit.activeSinceMs !== undefined && nowMs - unit.activeSinceMs < service.timeouts.startMs;
+}
+
+function engineState(engine: EngineFacts, young: boolean): ServiceState {
+  switch (engine.kind) {
+    case 'ready':
+      return engine.missing?.length ? { kind: 'awake', missing: engine.missing } : { kind: 'awake' };
+    case 'asleep':
+      return engine.level === undefined ? { kind: 'sleeping' } : { kind: 'sleeping', level: engine.level };
+    case 'loading':
+      return { kind: 'starting' };
+    case 'busy':
+      return { kind: 'waking' };
+    case 'denied':
+      return { kind: 'unknown', why: engine.why };
+    case 'down':
+    case 'silent':
+      return young ? { kind: 'starting' } : { kind: 'unhealthy', why: engine.why };
+    case 'garbled':
+      return { kind: 'unhealthy', why: engine.why };
+  }
+}
+
+/** At rest as `stopped` is: no process of it runs, and systemd won't start one. */
+export function isDown(state: ServiceState): boolean {
+  return state.kind === 'stopped' || (state.kind === 'failed' && state.why.code !== 'auto-restart');
+}

@@ -1,0 +1,7 @@
+/** GPU memory as the vendor's tool measures it. */
+import type { GpuReading } from '../core/facts.ts';
+
+export interface Telemetry {
+  /** Never throws, except the signal's reason; what can't be measured is `unmeasured`, never a wrong number. */
+  read(signal: AbortSignal): Promise<GpuReading>;
+}

@@ -1,0 +1,43 @@
+/** What gpumod asks of a service manager; `systemd.ts` is the real one, `embedded.ts` the demo's. */
+import type { UnitFacts } from '../core/facts.ts';
+
+export interface JobOptions {
+  /** Bounds the wait; the job itself goes on in systemd. */
+  readonly signal: AbortSignal;
+}
+
+/** How a start or stop ended, with the facts read right after it, before systemd forgets them. */
+export interface JobEnd {
+  readonly ok: boolean;
+  /** systemd's job result (`done`, `failed`, `dependency`, `timeout`, `canceled`, ...), `lost`, or `not-loaded`. */
+  readonly result: string;
+  /** It failed, and systemd will start it again by itself. */
+  readonly willRestart: boolean;
+  readonly facts: UnitFacts;
+}
+
+/**
+ * One systemd manager (user or system). Every call settles. Throws `bus-unreachable`, `no-user-bus`, `user-scope-as-root`,
+ * `not-permitted`, `unit-not-found`, `unit-unusable`, or the signal's reason.
+ */
+export interface Units {
+  /** Same order as asked, one entry a name. One `ListUnitsByNames`, details only where a unit is loaded and not at rest. */
+  observe(units: readonly string[], signal: AbortSignal): Promise<readonly UnitFacts[]>;
+  /** Clears a failed state first. `ok`: the job is done and the unit stayed up for a moment. */
+  start(unit: string, options: JobOptions): Promise<JobEnd>;
+  restart(unit: string, options: JobOptions): Promise<JobEnd>;
+  /** `ok`: nothing of it runs any more, also when it had to be killed; leaves no failed state behind. */
+  stop(unit: string, options: JobOptions): Promise<JobEnd>;
+  /** Calls back with fresh facts whenever the unit changes, until the returned function is called. */
+  watch(unit: string, changed: (facts: UnitFacts) => void): Promise<() => void>;
+  close(): Promise<void>;
+}
+
+/** Reads a unit's journal. Never throws: no journal, no lines. */
+export interface Journal {
+  /** The last lines, oldest first; of one run of the unit only, when `invocationId` is given. */
+  tail(
+    unit: string,
+    options: { readonly lines: number; readonly invocationId?: string; readonly signal: AbortSignal },
+  ): Promise<readonly string[]>;
+}
