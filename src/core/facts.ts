@@ -79,5 +79,9 @@ export interface GpuHolder {
 }
 
 export type GpuReading =
-  | { readonly kind: 'measured'; readonly gpus: readonly GpuFacts[]; readonly holders: readonly GpuHolder[] }
+  | {
+      readonly kind: 'measured';
+      readonly gpus: readonly GpuFacts[] /** Absent = not asked. */;
+      readonly holders?: readonly GpuHolder[];
+    }
   | { readonly kind: 'unmeasured'; readonly why: Why<'no-tool' | 'tool-failed' | 'tool-silent' | 'not-understood'> };

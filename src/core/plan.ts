@@ -1,13 +1,16 @@
 /** A plan as plain data: it can be printed, compared, stored and carried out. */
 import type { Why } from './facts.ts';
 import type { SleepLevel } from './model.ts';
+import type { Problem } from './problem.ts';
 import type { StateKind } from './state.ts';
 
-/** The state a service shall end in; `resting`: asleep or stopped, both will do; `any`: leave it alone. */
+/** The state a service shall end in. */
 export type Wanted =
   | { readonly kind: 'awake' }
-  | { readonly kind: 'asleep'; readonly level?: SleepLevel }
+  /** Asleep; stopped will do too if it is stopped, or can't sleep. */
+  | { readonly kind: 'resting'; readonly level?: SleepLevel; readonly warm?: true }
   | { readonly kind: 'stopped' }
+  /** Leave it alone. */
   | { readonly kind: 'any' };
 
 export const STEP_KINDS = ['sleep', 'stop', 'wake', 'start', 'restart', 'await'] as const;
@@ -23,6 +26,10 @@ export type Because =
   | { readonly code: 'warm'; readonly from: StateKind }
   /** It would sleep, but can't: it is stopped instead. */
   | { readonly code: 'cannot-sleep'; readonly from: StateKind; readonly why: Why }
+  /** It could sleep, but what it holds asleep is needed on this GPU. */
+  | { readonly code: 'make-room'; readonly from: StateKind; readonly gpu: number }
+  /** The switch failed: back to what was there before. */
+  | { readonly code: 'restore'; readonly from: StateKind }
   | { readonly code: 'models-missing'; readonly models: readonly string[] }
   | { readonly code: 'not-healthy'; readonly from: StateKind; readonly why: Why }
   /** Asked for by name (`service sleep NAME`). */
@@ -60,6 +67,7 @@ export type PlanWarning =
 export interface Plan {
   /** The mode, or the service for `service ...` commands. */
   readonly target: string;
+  /** In an order in which they may be carried out one by one. */
   readonly steps: readonly Step[];
   readonly wanted: ReadonlyMap<string, Wanted>;
   readonly makespanSeconds: number;
@@ -67,3 +75,8 @@ export interface Plan {
   readonly peakBytes: Readonly<Record<string, number>>;
   readonly warnings: readonly PlanWarning[];
 }
+
+/** A plan, or why there can be none: everything that is in the way, found before anything is touched. */
+export type Planned =
+  | { readonly kind: 'plan'; readonly plan: Plan }
+  | { readonly kind: 'refused'; readonly problems: readonly Problem[] };

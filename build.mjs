@@ -1,0 +1,57 @@
+/** Bundles src/ into dist/: chunks, so that a command loads only what it runs; no dependency is left to install. */
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { rolldown } from 'rolldown';
+
+/**
+ * Parts of dbus-next that gpumod never reaches: XML introspection (it sends raw messages), X11 addresses, its hex dump
+ * and its optional native sockets. Half of its bytes, and the larger part of its import time.
+ */
+const UNUSED = new Set(['xml2js', 'event-stream', 'hexy', 'x11', 'usocket']);
+
+const withoutUnused = {
+  name: 'without-unused',
+  resolveId: (id) => (UNUSED.has(id) ? `\0unused:${id}` : null),
+  load: (id) => (id.startsWith('\0unused:') ? 'module.exports = {};' : null),
+};
+
+rmSync('dist', { recursive: true, force: true });
+const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
+const bundle = await rolldown({
+  input: { main: 'src/main.ts', 'sim-engine': 'src/demo/engine-main.ts' },
+  platform: 'node',
+  plugins: [withoutUnused],
+  transform: { define: { __VERSION__: JSON.stringify(version) } },
+});
+const { output } = await bundle.write({
+  dir: 'dist',
+  format: 'esm',
+  minify: true,
+  chunkFileNames: '[name]-[hash].js',
+  comments: { legal: false },
+});
+await bundle.close();
+writeFileSync('dist/THIRD-PARTY-LICENSES.txt', licences(output));
+
+/** The licence texts of every package that went into the bundle. */
+function licences(chunks) {
+  const modules = chunks.flatMap((chunk) => (chunk.type === 'chunk' ? chunk.moduleIds : []));
+  const names = new Set(modules.flatMap((id) => /.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(id)?.[1] ?? []));
+  return [...names].sort().map(licence).join('\n\n');
+}
+
+function licence(name) {
+  const dir = `node_modules/${name}`;
+  const pkg = JSON.parse(readFileSync(`${dir}/package.json`, 'utf8'));
+  const text = ['LICENSE', 'LICENSE.md', 'license', 'LICENSE.txt', 'license.md']
+    .map((file) => read(`${dir}/${file}`))
+    .find((found) => found !== '');
+  return `${name} ${pkg.version} (${pkg.license})\n\n${text ?? ''}`.trimEnd();
+}
+
+function read(file) {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return '';
+  }
+}

@@ -1,0 +1,23 @@
+/** `service logs`: the last journal lines of services. */
+import type { Service } from '../core/model.ts';
+import type { Host } from '../execute/host.ts';
+
+export interface ServiceLog {
+  readonly service: string;
+  /** Oldest first. */
+  readonly lines: readonly string[];
+}
+
+export function readLogs(
+  services: readonly Service[],
+  lines: number,
+  host: Host,
+  signal: AbortSignal,
+): Promise<readonly ServiceLog[]> {
+  return Promise.all(
+    services.map(async (service) => {
+      const journal = await host.journal(service.scope);
+      return { service: service.name, lines: await journal.tail(service.unit, { lines, signal }) };
+    }),
+  );
+}

@@ -1,0 +1,97 @@
+/** `service ...`: one service by name, through the same planner and executor as a mode. */
+import { GpumodError } from '../core/errors.ts';
+import type { Manifest, Service, SleepLevel } from '../core/model.ts';
+import type { Plan, Wanted } from '../core/plan.ts';
+import type { Notify, SwitchResult } from '../core/report.ts';
+import { isDown, type Observation, type ObservedService } from '../core/state.ts';
+import type { Host } from '../execute/host.ts';
+import { order } from '../plan/order.ts';
+import { plan } from '../plan/plan.ts';
+import { findService } from './find.ts';
+import { observe } from './observe.ts';
+import { accepted } from './plan-mode.ts';
+import { carryOut, type TransactionOptions } from './transaction.ts';
+
+export type ServiceVerb = 'start' | 'stop' | 'restart' | 'sleep' | 'wake';
+
+export interface ServiceOptions extends TransactionOptions {
+  readonly level?: SleepLevel;
+}
+
+/** Throws when nothing was touched: `no-such-service`, `engine-cannot`, `refused`, ... */
+export async function changeService(
+  manifest: Manifest,
+  name: string,
+  verb: ServiceVerb,
+  options: ServiceOptions,
+  host: Host,
+  notify: Notify,
+): Promise<SwitchResult> {
+  const beganMs = host.clock.ticksMs();
+  const service = findService(manifest, name);
+  const before = await observe(manifest, host, options.stop);
+  const seen = before.services.get(name);
+  if (!seen) throw new Error(`${name} was not observed`);
+  check(verb, service, seen, options.level);
+  const made = planFor(manifest, before, service, seen, verb, options.level);
+  return carryOut({ manifest, host, plan: made, before, options, notify, beganMs });
+}
+
+/** What was asked for by name is done as asked, or refused: never replaced by something else. */
+function check(
+  verb: ServiceVerb,
+  service: Service,
+  { state, nap }: ObservedService,
+  level: SleepLevel | undefined,
+): void {
+  const cannot = (reason: string) => new GpumodError('engine-cannot', { service: service.name, verb, reason });
+  if (verb === 'wake' && isDown(state)) throw cannot('stopped');
+  if (verb !== 'sleep' || state.kind === 'sleeping') return;
+  if (state.kind !== 'awake') throw cannot(state.kind);
+  if (!nap.can) throw cannot(nap.why.code);
+  if (level !== undefined && !nap.levels.includes(level)) throw cannot(`level-${level}`);
+}
+
+const WANTED: Readonly<Record<Exclude<ServiceVerb, 'restart'>, Wanted>> = {
+  start: { kind: 'awake' },
+  wake: { kind: 'awake' },
+  stop: { kind: 'stopped' },
+  sleep: { kind: 'resting' },
+};
+
+function planFor(
+  manifest: Manifest,
+  now: Observation,
+  service: Service,
+  seen: ObservedService,
+  verb: ServiceVerb,
+  level: SleepLevel | undefined,
+): Plan {
+  const everyone: Wanted = { kind: 'any' };
+  const wanted = new Map<string, Wanted>([...manifest.services.keys()].map((name) => [name, everyone]));
+  if (verb === 'restart') return restartPlan(manifest, service, seen, wanted);
+  wanted.set(service.name, verb === 'sleep' && level !== undefined ? { kind: 'resting', level } : WANTED[verb]);
+  const made = accepted(plan({ manifest, now, target: service.name, wanted, because: 'asked' }), service.name);
+  // Asked to sleep: a stop would be something else.
+  if (verb === 'sleep') return { ...made, steps: made.steps.map(({ ifRefused: _, ...step }) => step) };
+  return made;
+}
+
+function restartPlan(
+  manifest: Manifest,
+  service: Service,
+  { state }: ObservedService,
+  wanted: Map<string, Wanted>,
+): Plan {
+  wanted.set(service.name, { kind: 'awake' });
+  const because = { code: 'asked', from: state.kind } as const;
+  const steps = order([{ kind: 'restart', service: service.name, because }], manifest.services);
+  return {
+    target: service.name,
+    steps: steps.map((step) => ({ ...step, deltaBytes: 0, usedBytesAfter: {} })),
+    wanted,
+    makespanSeconds: steps[0]?.endSeconds ?? 0,
+    peakBytes: {},
+    warnings: [],
+  };
+}

@@ -1,0 +1,22 @@
+/** `status` and `mode current`: what is, and which mode that amounts to. Changes nothing. */
+import type { Manifest } from '../core/model.ts';
+import type { Observation } from '../core/state.ts';
+import type { Host } from '../execute/host.ts';
+import { type CurrentMode, currentMode } from '../plan/current.ts';
+import { observe } from './observe.ts';
+
+export interface Status {
+  readonly manifest: Manifest;
+  readonly now: Observation;
+  readonly current: CurrentMode;
+}
+
+export async function status(manifest: Manifest, host: Host, signal: AbortSignal): Promise<Status> {
+  const [now, last] = await Promise.all([observe(manifest, host, signal), host.lastMode.read()]);
+  return { manifest, now, current: currentMode(manifest, now, last) };
+}
+
+/** The names of all modes that hold now; the current one first. */
+export function activeModes({ current }: Status): readonly string[] {
+  return current.kind === 'mode' ? [current.mode, ...current.also] : [];
+}

@@ -1,0 +1,150 @@
+/** Carries out a plan and says truthfully how it ended: reached, restored, or what is left. */
+import { type AnyGpumodError, GpumodError, isGpumodError } from '../core/errors.ts';
+import type { FailurePolicy, Manifest } from '../core/model.ts';
+import type { Plan } from '../core/plan.ts';
+import type { Notify, StepReport, SwitchResult } from '../core/report.ts';
+import type { Observation } from '../core/state.ts';
+import { type Context, gaugeFrom } from '../execute/context.ts';
+import { drain } from '../execute/drain.ts';
+import { execute } from '../execute/execute.ts';
+import type { Host } from '../execute/host.ts';
+import { plan as makePlan } from '../plan/plan.ts';
+import { differences, wantedAsBefore } from '../plan/wanted.ts';
+import { observe } from './observe.ts';
+
+export interface TransactionOptions {
+  readonly onFailure: FailurePolicy;
+  readonly force: boolean;
+  /** Overrides the services' own drain deadlines. */
+  readonly drainMs?: number;
+  /** Bounds the whole. */
+  readonly timeoutMs?: number;
+  /** First Ctrl-C or SIGTERM: no new step. */
+  readonly stop: AbortSignal;
+}
+
+export interface Transaction {
+  readonly manifest: Manifest;
+  readonly host: Host;
+  readonly plan: Plan;
+  readonly before: Observation;
+  readonly options: TransactionOptions;
+  readonly notify: Notify;
+  /** `host.clock.ticksMs()` when the command began. */
+  readonly beganMs: number;
+}
+
+/** Throws only before anything was touched (`requests-in-flight`); every later failure is in the result. */
+export async function carryOut(transaction: Transaction): Promise<SwitchResult> {
+  const { plan, notify, before, options } = transaction;
+  notify({ type: 'plan', plan });
+  const context = contextOf(transaction);
+  if (plan.steps.length === 0) return result(transaction, { end: 'unchanged', reports: [], after: before });
+  await drain(context, plan, options.drainMs);
+  const execution = await execute(context, plan);
+  const after = await observe(transaction.manifest, transaction.host, never());
+  const error = execution.error ?? interruption(transaction, execution.reports) ?? unmet(plan, after);
+  if (!error) return result(transaction, { end: 'reached', reports: execution.reports, after });
+  return fail(transaction, context, error, execution.reports, after);
+}
+
+function contextOf({ manifest, host, before, options, notify, beganMs }: Transaction): Context {
+  const signal = options.timeoutMs === undefined ? never() : AbortSignal.timeout(options.timeoutMs);
+  const elapsed = () => (host.clock.ticksMs() - beganMs) / 1000;
+  return {
+    host,
+    manifest,
+    notify,
+    signal,
+    stop: options.stop,
+    force: options.force,
+    gauge: gaugeFrom(host, before.gpu),
+    elapsed,
+  };
+}
+
+/** Steps were left out, and none of them failed: the caller stopped us, or `--timeout` did. */
+function interruption(
+  { options, beganMs, host }: Transaction,
+  reports: readonly StepReport[],
+): AnyGpumodError | undefined {
+  if (!reports.some((report) => report.outcome.kind === 'skipped')) return undefined;
+  if (options.stop.aborted && isGpumodError(options.stop.reason)) return options.stop.reason;
+  return new GpumodError('timed-out', { what: 'switch', afterMs: host.clock.ticksMs() - beganMs }) as AnyGpumodError;
+}
+
+/** All steps were done, and yet a look at the end shows something else: a service died meanwhile. */
+function unmet(plan: Plan, after: Observation): AnyGpumodError | undefined {
+  const wrong = differences(plan.wanted, after);
+  if (wrong.length === 0) return undefined;
+  const actual = wrong.map((name) => `${name}: ${after.services.get(name)?.state.kind ?? 'unknown'}`).join(', ');
+  return new GpumodError('not-in-state', { wanted: plan.target, actual }) as AnyGpumodError;
+}
+
+async function fail(
+  transaction: Transaction,
+  context: Context,
+  error: AnyGpumodError,
+  reports: readonly StepReport[],
+  after: Observation,
+): Promise<SwitchResult> {
+  const { before, options } = transaction;
+  const wanted = wantedAsBefore(before);
+  const lost = differences(wanted, after);
+  if (lost.length === 0) return result(transaction, { end: 'untouched', reports, after, error });
+  const left = { end: 'left' as const, reports, after, error, notRestored: lost };
+  // A person who pressed Ctrl-C wants no further acts.
+  if (options.onFailure === 'leave' || error.code === 'interrupted') return result(transaction, left);
+  transaction.notify({ type: 'restoring', because: error });
+  const back = makePlan({
+    manifest: transaction.manifest,
+    now: after,
+    target: transaction.plan.target,
+    wanted,
+    because: 'restore',
+  });
+  if (back.kind === 'refused') return result(transaction, left);
+  const restore: Context = { ...context, signal: never(), force: true, gauge: gaugeFrom(transaction.host, after.gpu) };
+  const execution = await execute(restore, back.plan);
+  const end = await observe(transaction.manifest, transaction.host, never());
+  const still = differences(wanted, end);
+  return result(transaction, {
+    end: still.length === 0 ? 'restored' : 'left',
+    reports: [...reports, ...execution.reports],
+    after: end,
+    error,
+    notRestored: still,
+  });
+}
+
+type Ending = Pick<SwitchResult, 'end' | 'reports' | 'after'> & Partial<Pick<SwitchResult, 'error' | 'notRestored'>>;
+
+function result({ plan, host, beganMs }: Transaction, ending: Ending): SwitchResult {
+  return {
+    target: plan.target,
+    plan,
+    notRestored: [],
+    ...ending,
+    durationSeconds: (host.clock.ticksMs() - beganMs) / 1000,
+    engineSeconds: busySeconds(ending.reports),
+  };
+}
+
+/** The time in which at least one engine or unit was at work: what no planner could save. */
+function busySeconds(reports: readonly StepReport[]): number {
+  const spans = reports
+    .filter((report) => report.engineSeconds > 0)
+    .map((report) => ({ from: report.startSeconds, to: report.startSeconds + report.engineSeconds }))
+    .sort((a, b) => a.from - b.from);
+  let total = 0;
+  let until = 0;
+  for (const { from, to } of spans) {
+    total += Math.max(0, to - Math.max(from, until));
+    until = Math.max(until, to);
+  }
+  return total;
+}
+
+function never(): AbortSignal {
+  return new AbortController().signal;
+}

@@ -1,0 +1,61 @@
+/** `gpumod service ...` */
+import { findService } from '../../app/find.ts';
+import { readLogs } from '../../app/logs.ts';
+import { changeService, type ServiceVerb } from '../../app/service.ts';
+import { status as lookAround } from '../../app/status.ts';
+import type { SleepLevel } from '../../core/model.ts';
+import type { Action } from '../action.ts';
+import { EXIT, exitCodeOfResult } from '../exit-code.ts';
+import { positive, text, transactionOptions } from '../options.ts';
+import { withHost } from './with-host.ts';
+
+export const list: Action = (call) =>
+  withHost(call, async (host, manifest) => {
+    await call.view.services(await lookAround(manifest, host, call.parts.stop), undefined);
+    return EXIT.ok;
+  });
+
+export const status: Action = (call) =>
+  withHost(call, async (host, manifest) => {
+    const service = findService(manifest, call.args[0] ?? '');
+    const only = { ...manifest, services: new Map([[service.name, service]]) };
+    await call.view.services(await lookAround(only, host, call.parts.stop), [service.name]);
+    return EXIT.ok;
+  });
+
+const changing =
+  (verb: ServiceVerb): Action =>
+  (call) =>
+    withHost(call, async (host, manifest) => {
+      const service = findService(manifest, call.args[0] ?? '');
+      const level = text(call, 'level');
+      const options = {
+        ...transactionOptions(call, manifest),
+        ...(level === undefined ? {} : { level: Number(level) as SleepLevel }),
+      };
+      const result = await changeService(manifest, service.name, verb, options, host, call.view.event);
+      await call.view.switched(result, manifest);
+      return exitCodeOfResult(result);
+    });
+
+export const start = changing('start');
+export const stop = changing('stop');
+export const restart = changing('restart');
+export const sleep = changing('sleep');
+export const wake = changing('wake');
+
+const DEFAULT_LINES = 50;
+
+export const logs: Action = (call) =>
+  withHost(call, async (host, manifest) => {
+    const named = call.args.map((name) => findService(manifest, name));
+    const lines = Math.round(positive(call, 'lines') ?? DEFAULT_LINES);
+    const found = await readLogs(named, lines, host, call.parts.stop);
+    call.view.data(
+      { logs: found },
+      found
+        .flatMap(({ service, lines }) => lines.map((line) => (named.length > 1 ? `${service}: ${line}` : line)))
+        .join('\n'),
+    );
+    return EXIT.ok;
+  });

@@ -1,0 +1,11 @@
+/** `gpumod status` */
+import * as app from '../../app/status.ts';
+import type { Action } from '../action.ts';
+import { EXIT } from '../exit-code.ts';
+import { withHost } from './with-host.ts';
+
+export const status: Action = (call) =>
+  withHost(call, async (host, manifest) => {
+    await call.view.status(await app.status(manifest, host, call.parts.stop));
+    return EXIT.ok;
+  });

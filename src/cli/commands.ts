@@ -1,0 +1,173 @@
+/** Every command as data: the one source of the command tree, its help and what carries it out. */
+import type { Action } from './action.ts';
+
+export interface OptionSpec {
+  /** As commander writes it: `--drain <duration>`. */
+  readonly flags: string;
+  readonly help: string;
+  readonly choices?: readonly string[];
+}
+
+export interface CommandSpec {
+  /** Words that lead to it: `mode switch`. */
+  readonly path: string;
+  readonly aliasOf?: string;
+  readonly args?: string;
+  readonly help: string;
+  readonly options?: readonly OptionSpec[];
+  readonly examples?: readonly string[];
+  readonly load: () => Promise<Action>;
+}
+
+/** Understood before and after every command. */
+export const GLOBAL_OPTIONS: readonly OptionSpec[] = [
+  { flags: '-m, --manifest <path>', help: 'manifest file, or a folder of *.yaml' },
+  { flags: '-o, --output <format>', help: 'what stdout looks like', choices: ['table', 'json', 'ndjson', 'plain'] },
+  { flags: '--json', help: 'the same as -o json' },
+  { flags: '-q, --quiet', help: 'no progress, only the result and errors' },
+  { flags: '-v, --verbose', help: 'also say why each step is taken' },
+  { flags: '--color <when>', help: 'colour', choices: ['auto', 'always', 'never'] },
+  { flags: '--progress <how>', help: 'progress on stderr', choices: ['auto', 'plain', 'quiet'] },
+  { flags: '--no-input', help: 'never ask a question' },
+  { flags: '--debug', help: 'stack traces of errors' },
+];
+
+const SWITCH_OPTIONS: readonly OptionSpec[] = [
+  { flags: '--timeout <duration>', help: 'bound the whole switch (exit 124)' },
+  { flags: '--drain <duration>', help: 'wait this long for requests in flight' },
+  { flags: '--force', help: 'do not wait for requests in flight' },
+  { flags: '--on-failure <policy>', help: 'after a failed step', choices: ['restore', 'leave'] },
+];
+
+const MODE_OPTIONS: readonly OptionSpec[] = [
+  { flags: '--cold', help: 'stop instead of sleep' },
+  { flags: '--dry-run', help: 'only show the plan' },
+  ...SWITCH_OPTIONS,
+];
+
+const switching = (name: 'switchMode' | 'switchOff') => () => import('./actions/switch.ts').then((m) => m[name]);
+const modes = (name: 'list' | 'show' | 'current' | 'isActive') => () =>
+  import('./actions/mode.ts').then((m) => m[name]);
+const services = (name: 'list' | 'status' | 'start' | 'stop' | 'restart' | 'sleep' | 'wake' | 'logs') => () =>
+  import('./actions/service.ts').then((m) => m[name]);
+const config = (name: 'check' | 'path' | 'schema' | 'show') => () => import('./actions/config.ts').then((m) => m[name]);
+
+export const COMMANDS: readonly CommandSpec[] = [
+  {
+    path: 'status',
+    help: 'mode, GPUs and services as they are now',
+    examples: ['gpumod status', 'gpumod status --json | jq .mode.name'],
+    load: () => import('./actions/status.ts').then((m) => m.status),
+  },
+  {
+    path: 'mode list',
+    help: 'all modes; * marks the current one, = others with the same services',
+    load: modes('list'),
+  },
+  { path: 'mode show', args: '<mode>', help: 'what a mode consists of', load: modes('show') },
+  { path: 'mode current', help: 'the name of the mode that holds now', load: modes('current') },
+  {
+    path: 'mode plan',
+    args: '<mode>',
+    help: 'what a switch would do, step by step; changes nothing',
+    options: [
+      { flags: '--cold', help: 'stop instead of sleep' },
+      { flags: '--exit-code', help: 'exit 3 when there is something to do' },
+    ],
+    examples: ['gpumod mode plan rag', 'gpumod mode plan rag --exit-code || echo "a switch would change something"'],
+    load: () => import('./actions/plan.ts').then((m) => m.plan),
+  },
+  {
+    path: 'mode switch',
+    args: '<mode>',
+    help: 'switch the machine to a mode and verify that it holds',
+    options: MODE_OPTIONS,
+    examples: ['gpumod mode switch rag', 'gpumod mode switch code --drain 5m', 'gpumod mode switch rag --dry-run'],
+    load: switching('switchMode'),
+  },
+  { path: 'mode is-active', args: '<mode>', help: 'exit 0 when the mode holds, else 3', load: modes('isActive') },
+  {
+    path: 'switch',
+    aliasOf: 'mode switch',
+    args: '<mode>',
+    help: 'short for: mode switch',
+    options: MODE_OPTIONS,
+    load: switching('switchMode'),
+  },
+  {
+    path: 'off',
+    aliasOf: 'mode switch off',
+    help: 'short for: mode switch off (stop everything)',
+    options: MODE_OPTIONS,
+    load: switching('switchOff'),
+  },
+  { path: 'service list', help: 'all services', load: services('list') },
+  { path: 'service status', args: '<service>', help: 'one service', load: services('status') },
+  {
+    path: 'service start',
+    args: '<service>',
+    help: 'start it and wait until it is awake',
+    options: SWITCH_OPTIONS,
+    load: services('start'),
+  },
+  {
+    path: 'service stop',
+    args: '<service>',
+    help: 'stop it and verify that it is gone',
+    options: SWITCH_OPTIONS,
+    load: services('stop'),
+  },
+  {
+    path: 'service restart',
+    args: '<service>',
+    help: 'stop and start it',
+    options: SWITCH_OPTIONS,
+    load: services('restart'),
+  },
+  {
+    path: 'service sleep',
+    args: '<service>',
+    help: 'put it to sleep and verify that its memory came free',
+    options: [
+      {
+        flags: '--level <level>',
+        help: '1 keeps the weights in host RAM, 2 discards them',
+        choices: ['1', '2'],
+      },
+      ...SWITCH_OPTIONS,
+    ],
+    examples: ['gpumod service sleep vllm-chat', 'gpumod service sleep vllm-hyde --level 2'],
+    load: services('sleep'),
+  },
+  {
+    path: 'service wake',
+    args: '<service>',
+    help: 'wake it and verify that it serves',
+    options: SWITCH_OPTIONS,
+    load: services('wake'),
+  },
+  {
+    path: 'service logs',
+    args: '<services...>',
+    help: 'the last lines of their journals',
+    options: [{ flags: '-n, --lines <count>', help: 'how many lines of each (default 50)' }],
+    load: services('logs'),
+  },
+  { path: 'config check', help: 'check the manifest: every error in one run', load: config('check') },
+  { path: 'config path', help: 'the files that make up the manifest', load: config('path') },
+  { path: 'config schema', help: 'JSON Schema of the manifest, for editors', load: config('schema') },
+  { path: 'config show', help: 'the manifest as gpumod understands it, defaults filled in', load: config('show') },
+  {
+    path: 'demo',
+    help: 'a simulated box: switch it through its modes; touches nothing real',
+    options: [{ flags: '--speed <factor>', help: 'how many times faster than life (default 12)' }],
+    load: () => import('./actions/demo.ts').then((m) => m.demo),
+  },
+];
+
+/** One line for each group of commands. */
+export const GROUPS: Readonly<Record<string, string>> = {
+  mode: 'list, show, plan and switch modes',
+  service: 'look at and change single services',
+  config: 'check and show the manifest',
+};

@@ -1,0 +1,66 @@
+/** What the process ends with. The table that scripts build on; the format of the output never changes it. */
+import type { AnyGpumodError, ErrorCode } from '../core/errors.ts';
+import type { SwitchResult } from '../core/report.ts';
+
+export const EXIT = {
+  ok: 0,
+  failed: 1,
+  usage: 2,
+  notInState: 3,
+  noSuchName: 4,
+  notRestored: 5,
+  unreachable: 69,
+  bug: 70,
+  busy: 75,
+  notPermitted: 77,
+  manifest: 78,
+  timeout: 124,
+} as const;
+
+const BY_CODE: Readonly<Record<ErrorCode, number>> = {
+  usage: EXIT.usage,
+  'manifest-not-found': EXIT.manifest,
+  'manifest-unreadable': EXIT.manifest,
+  'manifest-invalid': EXIT.manifest,
+  'no-such-mode': EXIT.noSuchName,
+  'no-such-service': EXIT.noSuchName,
+  refused: EXIT.manifest,
+  'requests-in-flight': EXIT.busy,
+  'bus-unreachable': EXIT.unreachable,
+  'no-user-bus': EXIT.unreachable,
+  'user-scope-as-root': EXIT.unreachable,
+  'not-permitted': EXIT.notPermitted,
+  'unit-not-found': EXIT.noSuchName,
+  'unit-unusable': EXIT.manifest,
+  'unit-failed': EXIT.failed,
+  'engine-refused': EXIT.failed,
+  'engine-unreachable': EXIT.unreachable,
+  'engine-contradicts': EXIT.failed,
+  'engine-cannot': EXIT.failed,
+  'memory-contradicts': EXIT.failed,
+  'memory-not-free': EXIT.failed,
+  'secret-missing': EXIT.manifest,
+  'timed-out': EXIT.timeout,
+  interrupted: 130,
+  'not-in-state': EXIT.notInState,
+};
+
+/** For an error thrown before anything was touched. */
+export function exitCodeOf(error: AnyGpumodError): number {
+  if (error.code === 'interrupted') return error.details.signal === 'SIGTERM' ? 143 : 130;
+  if (error.code !== 'refused') return BY_CODE[error.code];
+  const codes = error.details.problems.map((problem) => problem.code);
+  if (codes.includes('unit-not-found')) return EXIT.noSuchName;
+  return codes.includes('state-unknown') ? EXIT.unreachable : EXIT.manifest;
+}
+
+/** For a switch that was begun. */
+export function exitCodeOfResult({ end, error, reports }: SwitchResult): number {
+  if (!error) return EXIT.ok;
+  if (error.code === 'interrupted') return exitCodeOf(error);
+  if (error.code === 'timed-out' && error.details.what === 'switch') return EXIT.timeout;
+  if (end === 'left') return EXIT.notRestored;
+  const nothingDone = !reports.some((report) => report.outcome.kind === 'done');
+  const stoppedAtTheDoor = error.code === 'not-permitted' || error.code === 'bus-unreachable';
+  return end === 'untouched' && nothingDone && stoppedAtTheDoor ? exitCodeOf(error) : EXIT.failed;
+}

@@ -1,0 +1,27 @@
+/** What the command line is given to work with; `main.ts` makes the real ones, tests make theirs. */
+
+import type { Demo } from '../app/demo.ts';
+import type { Host } from '../app/host.ts';
+import type { Manifest } from '../core/model.ts';
+
+export interface Sink {
+  write(text: string): void;
+  readonly isTerminal: boolean;
+  /** Width of the terminal in columns; undefined off one. */
+  readonly columns: number | undefined;
+}
+
+export interface Parts {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly stdout: Sink;
+  readonly stderr: Sink;
+  /** The first Ctrl-C or SIGTERM; its reason is the `interrupted` error. */
+  readonly stop: AbortSignal;
+  /** `path`: of `--manifest`. */
+  loadManifest(path: string | undefined): Promise<Manifest>;
+  /** The JSON Schema of a manifest, for editors. */
+  manifestSchema(): Promise<unknown>;
+  openHost(manifest: Manifest): Promise<Host>;
+  /** A simulated box, `speed` times faster than life. */
+  openDemo(speed: number): Promise<Demo>;
+}

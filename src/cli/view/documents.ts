@@ -1,0 +1,175 @@
+/** The JSON documents: stable keys, sizes in bytes and times in seconds with the unit in the key. */
+
+import type { Status } from '../../app/status.ts';
+import type { AnyGpumodError } from '../../core/errors.ts';
+import type { GpuReading } from '../../core/facts.ts';
+import type { Manifest, Mode, Service } from '../../core/model.ts';
+import type { Plan, Step } from '../../core/plan.ts';
+import type { Event, StepReport, SwitchResult } from '../../core/report.ts';
+import type { Observation, ObservedService } from '../../core/state.ts';
+import { becauseWords, errorWords, stateNote, warningWords } from './words.ts';
+
+export const SCHEMA_VERSION = 1;
+
+export function statusDocument({ manifest, now, current }: Status): object {
+  return {
+    schemaVersion: SCHEMA_VERSION,
+    mode: currentDocument(current),
+    ...gpuDocument(now.gpu),
+    services: servicesDocument(manifest, now),
+  };
+}
+
+export function currentDocument(current: Status['current']): object {
+  return current.kind === 'mode'
+    ? { name: current.mode, also: current.also }
+    : { name: null, nearest: current.nearest, differs: current.differs };
+}
+
+function gpuDocument(gpu: GpuReading): object {
+  if (gpu.kind === 'unmeasured') return { gpus: null, gpusUnmeasured: gpu.why };
+  return {
+    gpus: gpu.gpus.map(({ index, name, uuid, totalBytes, usedBytes, freeBytes }) => ({
+      index,
+      name,
+      uuid,
+      totalBytes,
+      usedBytes,
+      freeBytes,
+    })),
+  };
+}
+
+export function servicesDocument(manifest: Manifest, now: Observation): readonly object[] {
+  return [...manifest.services.values()].map((service) => serviceDocument(service, now.services.get(service.name)));
+}
+
+export function serviceDocument(service: Service, seen: ObservedService | undefined): object {
+  const state = seen?.state;
+  return {
+    name: service.name,
+    state: state?.kind ?? 'unknown',
+    level: state?.kind === 'sleeping' ? (state.level ?? null) : null,
+    note: state ? stateNote(state) : '',
+    engine: service.engine,
+    version: seen?.engine && 'version' in seen.engine ? (seen.engine.version ?? null) : null,
+    canSleep: seen?.nap.can ?? false,
+    unit: service.unit,
+    scope: service.scope,
+    url: service.engine === 'none' ? null : service.url,
+    gpus: service.gpus,
+    memoryAwakeBytes: service.memory.awakeBytes ?? null,
+    memoryAsleepBytes: service.memory.asleepBytes ?? null,
+    sinceSeconds: seen?.unit?.activeSinceMs === undefined ? null : Math.round(seen.unit.activeSinceMs / 1000),
+  };
+}
+
+export function modeDocument(mode: Mode, isActive?: boolean): object {
+  return {
+    name: mode.name,
+    description: mode.description ?? null,
+    services: mode.services,
+    warm: mode.warm,
+    others: mode.others ?? null,
+    default: mode.default,
+    ...(isActive === undefined ? {} : { active: isActive }),
+  };
+}
+
+export function planDocument(plan: Plan): object {
+  return {
+    target: plan.target,
+    steps: plan.steps.map(stepDocument),
+    makespanSeconds: rounded(plan.makespanSeconds),
+    peakBytes: plan.peakBytes,
+    warnings: plan.warnings.map((warning) => ({ ...warning, message: warningWords(warning) })),
+  };
+}
+
+function stepDocument(step: Step): object {
+  return {
+    id: step.id,
+    kind: step.kind,
+    service: step.service,
+    level: step.level ?? null,
+    gpus: step.gpus,
+    after: step.after,
+    because: { ...step.because, message: becauseWords(step.because) },
+    ifRefused: step.ifRefused ?? null,
+    memoryDeltaBytes: step.deltaBytes,
+    startSeconds: rounded(step.startSeconds),
+    endSeconds: rounded(step.endSeconds),
+    usedBytesAfter: step.usedBytesAfter,
+  };
+}
+
+export function switchDocument(result: SwitchResult): object {
+  const { target, end, plan, reports, error, notRestored, durationSeconds, engineSeconds, after } = result;
+  return {
+    schemaVersion: SCHEMA_VERSION,
+    target,
+    end,
+    changed: end !== 'unchanged' && end !== 'untouched',
+    plan: planDocument(plan),
+    steps: reports.map(reportDocument),
+    states: Object.fromEntries([...after.services].map(([name, seen]) => [name, seen.state.kind])),
+    ...gpuDocument(after.gpu),
+    ...(error ? errorDocument(error) : {}),
+    notRestored,
+    durationSeconds: rounded(durationSeconds),
+    plannedSeconds: rounded(plan.makespanSeconds),
+    engineSeconds: rounded(engineSeconds),
+  };
+}
+
+export function reportDocument({ step, outcome, startSeconds, endSeconds, freedBytes }: StepReport): object {
+  return {
+    id: step.id,
+    kind: step.kind,
+    service: step.service,
+    outcome: outcome.kind,
+    ...(outcome.kind === 'done' && outcome.fallback ? { fallback: outcome.fallback } : {}),
+    ...('because' in outcome && outcome.because ? { because: errorDocument(outcome.because).error } : {}),
+    ...('error' in outcome ? errorDocument(outcome.error) : {}),
+    startSeconds: rounded(startSeconds),
+    endSeconds: rounded(endSeconds),
+    freedBytes: freedBytes ?? null,
+  };
+}
+
+/** `{"error": {"code", "message", "hint", "cause"}}` */
+export function errorDocument(error: AnyGpumodError): { readonly error: object } {
+  const { what, hint } = errorWords(error);
+  const cause = error.cause instanceof Error ? error.cause.message : undefined;
+  return {
+    error: { code: error.code, message: what, hint: hint ?? null, cause: cause ?? null, details: error.details },
+  };
+}
+
+/** One event a line, for `ndjson`. */
+export function eventDocument(event: Event): object {
+  switch (event.type) {
+    case 'plan':
+      return { event: 'plan', ...planDocument(event.plan) };
+    case 'draining':
+      return { event: 'draining', busy: event.busy, deadlineSeconds: event.deadlineMs / 1000 };
+    case 'step-started':
+      return { event: 'step-started', atSeconds: rounded(event.atSeconds), ...stepDocument(event.step) };
+    case 'step-fallback':
+      return {
+        event: 'step-fallback',
+        atSeconds: rounded(event.atSeconds),
+        id: event.step.id,
+        fallback: event.step.ifRefused,
+        ...errorDocument(event.because),
+      };
+    case 'step-finished':
+      return { event: 'step-finished', ...reportDocument(event.report) };
+    case 'restoring':
+      return { event: 'restoring', ...errorDocument(event.because) };
+  }
+}
+
+function rounded(seconds: number): number {
+  return Math.round(seconds * 1000) / 1000;
+}

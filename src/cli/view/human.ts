@@ -1,0 +1,89 @@
+/** `-o table`, the default: for people at a terminal and in a log. */
+import type { AnyGpumodError } from '../../core/errors.ts';
+import { formatSeconds } from '../../core/units.ts';
+import type { Sink } from '../parts.ts';
+import { gpuLines, lastLine, modeLine } from './lines.ts';
+import type { Progress } from './progress.ts';
+import { modeMemberRows, modeRows, planRows, type Rows, serviceRows } from './rows.ts';
+import { type Paint, type Style, visible } from './style.ts';
+import type { View } from './view.ts';
+import { errorWords, warningWords } from './words.ts';
+
+export interface HumanParts {
+  readonly out: Sink;
+  readonly err: Sink;
+  /** For stdout and stderr: each has its own idea of colour. */
+  readonly style: Style;
+  readonly errStyle: Style;
+  readonly progress: Progress;
+}
+
+/** Wide enough for a log; a terminal tells its own width. */
+const DEFAULT_COLUMNS = 160;
+
+export function humanView({ out, err, style, errStyle, progress }: HumanParts): View {
+  const print = (text: string) => out.write(text);
+  const table = async (rows: Rows) => {
+    const { renderTable } = await import('./table.ts');
+    print(renderTable(rows, { style, paint: painter(style), columns: out.columns ?? DEFAULT_COLUMNS }));
+  };
+  return {
+    async status(status) {
+      print(`${[modeLine(status, style), ...gpuLines(status.now.gpu, style)].join('\n')}\n\n`);
+      await table(serviceRows(status, undefined));
+    },
+    modes: (status) => table(modeRows(status)),
+    async mode(mode, manifest) {
+      print(`${style.bold(mode.name)}${mode.description ? `: ${mode.description}` : ''}\n`);
+      if (mode.services.length + mode.warm.length > 0) await table(modeMemberRows(mode, manifest));
+      print(`every other service: ${mode.others ?? 'its own idle policy'}\n`);
+    },
+    current: (status) => print(`${status.current.kind === 'mode' ? status.current.mode : modeLine(status, style)}\n`),
+    services: (status, names) => table(serviceRows(status, names)),
+    async plan(planned) {
+      const { plan } = planned;
+      for (const warning of plan.warnings)
+        err.write(`${errStyle.yellow('warning:')} ${visible(warningWords(warning))}\n`);
+      if (plan.steps.length === 0) return print(`${plan.target}: already so, nothing to do\n`);
+      await table(planRows(planned));
+      print(`${plan.target}: ${plan.steps.length} steps, about ${formatSeconds(plan.makespanSeconds)}\n`);
+    },
+    event: (event) => progress.event(event),
+    switched(result, manifest) {
+      progress.end();
+      const paint = result.error ? style.red : style.green;
+      print(`${paint(result.error ? '✗' : '✓')} ${lastLine(result, manifest)}\n`);
+      if (result.notRestored.length > 0) err.write(`not as before: ${result.notRestored.join(', ')}\n`);
+      if (result.error) err.write(errorText(result.error, errStyle));
+    },
+    data: (_, text) => print(text.endsWith('\n') ? text : `${text}\n`),
+    error(error) {
+      progress.end();
+      err.write(errorText(error, errStyle));
+    },
+  };
+}
+
+export function errorText(error: AnyGpumodError, style: Style): string {
+  const { what, hint } = errorWords(error);
+  return `${style.red('error:')} ${visible(what)}\n${hint ? `${style.dim('→')} ${visible(hint)}\n` : ''}`;
+}
+
+const STATE_PAINT: Readonly<Record<string, keyof Style>> = {
+  awake: 'green',
+  asleep: 'cyan',
+  stopped: 'dim',
+  starting: 'yellow',
+  waking: 'yellow',
+  stopping: 'yellow',
+  failed: 'red',
+  unhealthy: 'red',
+  unknown: 'red',
+};
+
+function painter(style: Style): (column: string, cell: string) => Paint | undefined {
+  return (column, cell) => {
+    if (column === 'STATE') return style[STATE_PAINT[cell.split(/[ ,]/)[0] ?? ''] ?? 'dim'];
+    return column === 'SERVICE' || column === 'MODE' ? style.bold : undefined;
+  };
+}

@@ -1,0 +1,49 @@
+/** `-o json`: one document; `-o ndjson`: one event or document a line. */
+
+import { activeModes } from '../../app/status.ts';
+import type { Sink } from '../parts.ts';
+import {
+  currentDocument,
+  errorDocument,
+  eventDocument,
+  modeDocument,
+  planDocument,
+  SCHEMA_VERSION,
+  serviceDocument,
+  servicesDocument,
+  statusDocument,
+  switchDocument,
+} from './documents.ts';
+import type { View } from './view.ts';
+
+export function jsonView(out: Sink, err: Sink, lines: boolean): View {
+  const print = (document: object) => out.write(`${JSON.stringify(document, null, lines ? 0 : 2)}\n`);
+  const versioned = (document: object) => print({ schemaVersion: SCHEMA_VERSION, ...document });
+  return {
+    status: (status) => print(statusDocument(status)),
+    modes: (status) => {
+      const active = activeModes(status);
+      versioned({
+        modes: [...status.manifest.modes.values()].map((mode) => modeDocument(mode, active.includes(mode.name))),
+      });
+    },
+    mode: (mode) => versioned(modeDocument(mode)),
+    current: (status) => versioned({ mode: currentDocument(status.current) }),
+    services: ({ manifest, now }, names) =>
+      versioned({
+        services: names
+          ? names.flatMap((name) => {
+              const service = manifest.services.get(name);
+              return service ? [serviceDocument(service, now.services.get(name))] : [];
+            })
+          : servicesDocument(manifest, now),
+      }),
+    plan: ({ plan }) => versioned(planDocument(plan)),
+    event: (event) => {
+      if (lines) print(eventDocument(event));
+    },
+    switched: (result) => print(lines ? { event: 'end', ...switchDocument(result) } : switchDocument(result)),
+    data: (document) => versioned(document),
+    error: (error) => err.write(`${JSON.stringify(errorDocument(error))}\n`),
+  };
+}

@@ -1,0 +1,111 @@
+/** The sentences around tables: mode line, GPU lines, one line for each finished step, the last line of a switch. */
+import type { Status } from '../../app/status.ts';
+import type { GpuReading } from '../../core/facts.ts';
+import type { Manifest } from '../../core/model.ts';
+import type { Event, StepReport, SwitchResult } from '../../core/report.ts';
+import { isDown, type Observation } from '../../core/state.ts';
+import { formatBytes, formatSeconds, GIB } from '../../core/units.ts';
+import type { Style } from './style.ts';
+import { errorWords, stepWords, whyWords } from './words.ts';
+
+export function modeLine({ current }: Status, style: Style): string {
+  if (current.kind === 'none')
+    return `mode ${style.yellow('none')} (nearest: ${current.nearest}, differs in ${current.differs.join(', ')})`;
+  const also = current.also.length ? style.dim(` (the same as ${current.also.join(', ')})`) : '';
+  return `mode ${style.bold(current.mode)}${also}`;
+}
+
+const BAR = 24;
+
+export function gpuLines(gpu: GpuReading, style: Style): readonly string[] {
+  if (gpu.kind === 'unmeasured')
+    return [style.dim(`GPU memory not measured: ${whyWords(gpu.why)}; figures below are declared`)];
+  return gpu.gpus.map(({ index, name, usedBytes, totalBytes }) => {
+    if (usedBytes === null || totalBytes === null) return `GPU ${index} ${style.dim(name)} memory not told`;
+    const share = totalBytes === 0 ? 0 : Math.min(1, usedBytes / totalBytes);
+    const full = Math.round(share * BAR);
+    const paint = share > 0.95 ? style.red : share > 0.8 ? style.yellow : style.green;
+    const bar = paint('█'.repeat(full)) + style.dim('░'.repeat(BAR - full));
+    return `GPU ${index} ${bar} ${formatBytes(usedBytes)} of ${formatBytes(totalBytes)} ${style.dim(name)}`;
+  });
+}
+
+/** `+3.1s sleep vllm-chat L1, freed 6.1 GiB` */
+export function stepLine({ step, outcome, startSeconds, endSeconds, freedBytes }: StepReport): string {
+  const time = `+${endSeconds.toFixed(1)}s`;
+  if (outcome.kind === 'skipped') return `${time} ${stepWords(step)}: not begun`;
+  if (outcome.kind === 'failed') return `${time} ${stepWords(step)}: FAILED: ${errorWords(outcome.error).what}`;
+  const moved =
+    freedBytes === undefined || freedBytes === 0
+      ? ''
+      : `, ${freedBytes > 0 ? 'freed' : 'took'} ${formatBytes(Math.abs(freedBytes))}`;
+  const instead =
+    outcome.fallback && outcome.because
+      ? `: ${errorWords(outcome.because).what}; ${PAST[outcome.fallback]} instead`
+      : '';
+  return `${time} ${stepWords(step)} (${formatSeconds(endSeconds - startSeconds)})${moved}${instead}`;
+}
+
+const PAST = { stop: 'stopped', restart: 'restarted' } as const;
+
+/** Lines for what happens between steps; undefined = nothing to say. */
+export function eventLine(event: Event): string | undefined {
+  switch (event.type) {
+    case 'draining':
+      return `waiting for requests in flight: ${event.busy.map(({ service, requests }) => `${service} ${requests}`).join(', ')} (at most ${formatSeconds(event.deadlineMs / 1000)})`;
+    case 'step-finished':
+      return stepLine(event.report);
+    case 'step-fallback':
+      return `${stepWords(event.step)} failed: ${errorWords(event.because).what}; ${event.step.ifRefused ?? ''} instead`;
+    case 'restoring':
+      return `failed: ${errorWords(event.because).what}\nrestoring what was there before`;
+    default:
+      return undefined;
+  }
+}
+
+/** `rag: 2 awake, 1 asleep, 5 stopped · 8.6/24.0 GiB · 6.4 s (plan 6.0 s, engines 6.2 s)` */
+export function lastLine(result: SwitchResult, manifest: Manifest): string {
+  const { target, end, after, durationSeconds, plan, engineSeconds } = result;
+  const head = HEADS[end];
+  const facts = [countsOf(after), memoryOf(after.gpu)].filter((part) => part !== '').join(' · ');
+  if (end === 'unchanged') {
+    const already = manifest.modes.has(target) ? `already in ${target}` : `${target}: already so`;
+    return `${already}, nothing changed: ${facts}`;
+  }
+  const times = `${formatSeconds(durationSeconds)} (plan ${formatSeconds(plan.makespanSeconds)}, engines ${formatSeconds(engineSeconds)})`;
+  return `${target}${head}: ${facts} · ${times}`;
+}
+
+const HEADS: Readonly<Record<SwitchResult['end'], string>> = {
+  unchanged: '',
+  reached: '',
+  restored: ' NOT reached, what was before is restored',
+  untouched: ' NOT reached, nothing has changed',
+  left: ' NOT reached and NOT restored',
+};
+
+function countsOf({ services }: Observation): string {
+  const states = [...services.values()].map(({ state }) => state);
+  const counts: readonly (readonly [string, number])[] = [
+    ['awake', states.filter((state) => state.kind === 'awake').length],
+    ['asleep', states.filter((state) => state.kind === 'sleeping').length],
+    ['stopped', states.filter((state) => state.kind === 'stopped').length],
+    ['failed', states.filter((state) => state.kind === 'failed').length],
+    ['other', states.filter((state) => !['awake', 'sleeping', 'failed'].includes(state.kind) && !isDown(state)).length],
+  ];
+  return counts
+    .filter(([word, count]) => count > 0 || !['failed', 'other'].includes(word))
+    .map(([word, count]) => `${count} ${word}`)
+    .join(', ');
+}
+
+function memoryOf(gpu: GpuReading): string {
+  if (gpu.kind === 'unmeasured') return '';
+  const gib = (bytes: number) => (bytes / GIB).toFixed(1);
+  return gpu.gpus
+    .flatMap(({ usedBytes, totalBytes }) =>
+      usedBytes === null || totalBytes === null ? [] : [`${gib(usedBytes)}/${gib(totalBytes)} GiB`],
+    )
+    .join(' + ');
+}

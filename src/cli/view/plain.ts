@@ -1,0 +1,44 @@
+/** `-o plain`: tab-separated lines with a heading, no colour, the same columns whatever the values: for awk and cut. */
+import type { Sink } from '../parts.ts';
+import { errorText } from './human.ts';
+import { eventLine, gpuLines, lastLine } from './lines.ts';
+import { modeMemberRows, modeRows, planRows, type Rows, serviceRows } from './rows.ts';
+import { styleFor, visible } from './style.ts';
+import type { View } from './view.ts';
+import { warningWords } from './words.ts';
+
+export function plainView(out: Sink, err: Sink, quiet: boolean): View {
+  const style = styleFor(false);
+  const print = (text: string) => out.write(visible(text));
+  const table = ({ head, rows }: Rows) =>
+    print(`${[head, ...rows].map((row) => row.map((cell) => cell.replaceAll('\t', ' ')).join('\t')).join('\n')}\n`);
+  return {
+    status(status) {
+      print(`mode\t${status.current.kind === 'mode' ? status.current.mode : 'none'}\n`);
+      if (status.now.gpu.kind === 'measured')
+        for (const { index, usedBytes, totalBytes } of status.now.gpu.gpus)
+          print(`gpu\t${index}\t${usedBytes ?? '-'}\t${totalBytes ?? '-'}\n`);
+      else err.write(`${gpuLines(status.now.gpu, style).join('\n')}\n`);
+      table(serviceRows(status, undefined));
+    },
+    modes: (status) => table(modeRows(status)),
+    mode: (mode, manifest) => table(modeMemberRows(mode, manifest)),
+    current: ({ current }) => print(`${current.kind === 'mode' ? current.mode : 'none'}\n`),
+    services: (status, names) => table(serviceRows(status, names)),
+    plan(planned) {
+      for (const warning of planned.plan.warnings) err.write(visible(`warning: ${warningWords(warning)}\n`));
+      table(planRows(planned));
+    },
+    event(event) {
+      const line = quiet ? undefined : eventLine(event);
+      if (line !== undefined) err.write(visible(`${line}\n`));
+    },
+    switched(result, manifest) {
+      print(`${lastLine(result, manifest)}\n`);
+      if (result.notRestored.length > 0) err.write(`not as before: ${result.notRestored.join(', ')}\n`);
+      if (result.error) err.write(errorText(result.error, style));
+    },
+    data: (_, text) => print(text.endsWith('\n') ? text : `${text}\n`),
+    error: (error) => err.write(errorText(error, style)),
+  };
+}

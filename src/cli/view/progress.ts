@@ -1,0 +1,97 @@
+/** What is shown on stderr while a switch runs: a line for each finished step, and on a terminal what is running now. */
+import type { Event } from '../../core/report.ts';
+import type { Sink } from '../parts.ts';
+import { eventLine } from './lines.ts';
+import type { Spinner } from './spinner.ts';
+import { type Style, visible } from './style.ts';
+import { stepWords } from './words.ts';
+
+export interface Progress {
+  event(event: Event): void;
+  /** Clears what moves; safe to call twice. */
+  end(): void;
+}
+
+export const SILENT: Progress = { event() {}, end() {} };
+
+/** One line for each finished step: logs, cron, pipes. */
+export function lineProgress(err: Sink): Progress {
+  return {
+    event(event) {
+      const line = eventLine(event);
+      if (line !== undefined) err.write(visible(`${line}\n`));
+    },
+    end() {},
+  };
+}
+
+/** `auto`: moving on a terminal that can, lines elsewhere. The spinner is only loaded when something runs. */
+export function openProgress(
+  how: 'auto' | 'plain' | 'quiet',
+  err: Sink,
+  style: Style,
+  env: Readonly<Record<string, string | undefined>>,
+  rate: number,
+): Progress {
+  if (how === 'quiet') return SILENT;
+  const moving = how === 'auto' && err.isTerminal && env['TERM'] !== 'dumb' && !env['CI'];
+  return moving ? liveProgress(err, style, rate) : lineProgress(err);
+}
+
+/** The same lines, and below them a spinner with what runs now. */
+function liveProgress(err: Sink, style: Style, rate: number): Progress {
+  const running = new Map<string, { readonly words: string; readonly seconds: number; readonly sinceMs: number }>();
+  let total = 0;
+  let finished = 0;
+  let ended = false;
+  let spinner: Spinner | undefined;
+  const loading = import('./spinner.ts').then(({ openSpinner }) => {
+    if (ended) return;
+    spinner = openSpinner();
+    if (running.size > 0) spinner.show(text);
+  });
+  loading.catch(() => {}); // without it the lines are still there
+  const text = () => {
+    const steps = [...running.values()].map(({ words, seconds, sinceMs }) => {
+      const spent = (((performance.now() - sinceMs) / 1000) * rate).toFixed(1);
+      return `${words} ${style.dim(`${spent} of about ${seconds.toFixed(0)} s`)}`;
+    });
+    return `${finished}/${total} ${steps.join(' · ')}`;
+  };
+  return {
+    event(event) {
+      count(event);
+      const line = eventLine(event);
+      if (line !== undefined) {
+        spinner?.clear();
+        err.write(`${marked(event, line, style)}\n`);
+      }
+      if (running.size > 0) spinner?.show(text);
+      else spinner?.stop();
+    },
+    end() {
+      ended = true;
+      spinner?.stop();
+    },
+  };
+
+  function count(event: Event): void {
+    if (event.type === 'plan') total += event.plan.steps.length;
+    if (event.type === 'step-started') {
+      const { step } = event;
+      const seconds = step.endSeconds - step.startSeconds;
+      running.set(step.id, { words: stepWords(step), seconds, sinceMs: performance.now() });
+    }
+    if (event.type === 'step-finished') {
+      running.delete(event.report.step.id);
+      finished += 1;
+    }
+  }
+}
+
+function marked(event: Event, line: string, style: Style): string {
+  if (event.type !== 'step-finished') return visible(line);
+  const { outcome } = event.report;
+  const mark = outcome.kind === 'done' ? (outcome.fallback ? style.yellow('!') : style.green('✓')) : style.red('✗');
+  return `${mark} ${visible(line)}`;
+}

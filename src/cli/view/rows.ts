@@ -1,0 +1,102 @@
+/** The rows of every table, as text cells: the same for the terminal and for `-o plain`. */
+import type { PlannedMode } from '../../app/plan-mode.ts';
+import { activeModes, type Status } from '../../app/status.ts';
+import type { Manifest, Mode, Service } from '../../core/model.ts';
+import type { ObservedService } from '../../core/state.ts';
+import { formatBytes } from '../../core/units.ts';
+import { becauseWords, stateNote, stateWords, stepWords } from './words.ts';
+
+export interface Rows {
+  readonly head: readonly string[];
+  readonly rows: readonly (readonly string[])[];
+}
+
+export function serviceRows({ manifest, now }: Status, names: readonly string[] | undefined): Rows {
+  const services = [...manifest.services.values()].filter((service) => !names || names.includes(service.name));
+  return {
+    head: ['SERVICE', 'STATE', 'ENGINE', 'GPU', 'MEMORY', 'PORT', 'SINCE', 'NOTE'],
+    rows: services.map((service) => serviceRow(service, now.services.get(service.name), now.atMs)),
+  };
+}
+
+function serviceRow(service: Service, seen: ObservedService | undefined, nowMs: number): readonly string[] {
+  const engine = seen?.engine;
+  const version = engine && 'version' in engine && engine.version ? ` ${engine.version}` : '';
+  return [
+    service.name,
+    seen ? stateWords(seen.state) : 'unknown',
+    `${service.engine}${version}`,
+    service.gpus.join(','),
+    memoryCell(service, seen),
+    portOf(service),
+    sinceCell(seen, nowMs),
+    seen ? stateNote(seen.state) : '',
+  ];
+}
+
+/** What it holds in this state, as declared. */
+function memoryCell(service: Service, seen: ObservedService | undefined): string {
+  const kind = seen?.state.kind;
+  if (kind === 'stopped' || kind === 'failed') return '';
+  const bytes = kind === 'sleeping' ? service.memory.asleepBytes : service.memory.awakeBytes;
+  return bytes === undefined ? '' : formatBytes(bytes);
+}
+
+function portOf(service: Service): string {
+  if (service.engine === 'none') return '';
+  if (service.url.startsWith('http://unix:')) return 'socket';
+  const { port, protocol } = new URL(service.url);
+  return port || (protocol === 'https:' ? '443' : '80');
+}
+
+function sinceCell(seen: ObservedService | undefined, nowMs: number): string {
+  if (seen?.unit?.activeSinceMs === undefined || seen.state.kind === 'stopped') return '';
+  const seconds = Math.max(0, Math.round((nowMs - seen.unit.activeSinceMs) / 1000));
+  if (seconds < 120) return `${seconds} s`;
+  if (seconds < 7200) return `${Math.round(seconds / 60)} min`;
+  return seconds < 172_800 ? `${Math.round(seconds / 3600)} h` : `${Math.round(seconds / 86_400)} d`;
+}
+
+export function modeRows(status: Status): Rows {
+  const active = activeModes(status);
+  const mark = (mode: Mode) => (mode.name === active[0] ? '*' : active.includes(mode.name) ? '=' : '');
+  return {
+    head: ['', 'MODE', 'SERVICES', 'WARM', 'DESCRIPTION'],
+    rows: [...status.manifest.modes.values()].map((mode) => [
+      mark(mode),
+      mode.default ? `${mode.name} (default)` : mode.name,
+      mode.services.join(', '),
+      mode.warm.join(', '),
+      mode.description ?? '',
+    ]),
+  };
+}
+
+export function modeMemberRows(mode: Mode, manifest: Manifest): Rows {
+  const row = (name: string, wanted: string) => {
+    const service = manifest.services.get(name);
+    const bytes = service?.memory[wanted === 'awake' ? 'awakeBytes' : 'asleepBytes'];
+    return [name, wanted, service?.gpus.join(',') ?? '', bytes === undefined ? '' : formatBytes(bytes)];
+  };
+  return {
+    head: ['SERVICE', 'SHALL BE', 'GPU', 'MEMORY'],
+    rows: [...mode.services.map((name) => row(name, 'awake')), ...mode.warm.map((name) => row(name, 'asleep'))],
+  };
+}
+
+export function planRows({ plan }: PlannedMode): Rows {
+  return {
+    head: ['STEP', 'WHAT', 'AFTER', 'FROM', 'TO', 'GPU MEMORY AFTER', 'WHY'],
+    rows: plan.steps.map((step) => [
+      step.id,
+      stepWords(step),
+      step.after.join(' '),
+      `${step.startSeconds.toFixed(1)} s`,
+      `${step.endSeconds.toFixed(1)} s`,
+      Object.entries(step.usedBytesAfter)
+        .map(([gpu, bytes]) => `${gpu}: ${formatBytes(bytes)}`)
+        .join(', '),
+      becauseWords(step.because) + (step.ifRefused ? `; if it refuses: ${step.ifRefused}` : ''),
+    ]),
+  };
+}

@@ -1,0 +1,26 @@
+/** What a command can show; one implementation a format, chosen once. */
+import type { PlannedMode } from '../../app/plan-mode.ts';
+import type { Status } from '../../app/status.ts';
+import type { AnyGpumodError } from '../../core/errors.ts';
+import type { Manifest, Mode } from '../../core/model.ts';
+import type { Event, SwitchResult } from '../../core/report.ts';
+
+export const FORMATS = ['table', 'json', 'ndjson', 'plain'] as const;
+export type Format = (typeof FORMATS)[number];
+
+export interface View {
+  status(status: Status): Promise<void> | void;
+  modes(status: Status): Promise<void> | void;
+  mode(mode: Mode, manifest: Manifest): Promise<void> | void;
+  current(status: Status): void;
+  /** `names`: only these. */
+  services(status: Status, names: readonly string[] | undefined): Promise<void> | void;
+  plan(planned: PlannedMode, manifest: Manifest): Promise<void> | void;
+  /** While a switch runs. */
+  event(event: Event): void;
+  switched(result: SwitchResult, manifest: Manifest): Promise<void> | void;
+  /** Plain data with no table of its own: `config ...`. */
+  data(document: object, text: string): void;
+  /** Printed on stderr, whatever the format. */
+  error(error: AnyGpumodError): void;
+}

@@ -1,0 +1,48 @@
+/** The simulated machine: real planner, executor and drivers; the card, the engines and the unit manager are played. */
+import type { Demo } from './app/demo.ts';
+import { openBox } from './demo/box.ts';
+import type { DriverParts } from './engines/driver.ts';
+import { openDriver } from './engines/registry.ts';
+import { type Clock, systemClock } from './io/clock.ts';
+import { systemFiles } from './io/files.ts';
+import { openHttp } from './io/http.ts';
+import { loadManifest } from './manifest/load.ts';
+
+/** Both lie beside the bundle this file becomes part of. */
+const MANIFEST = new URL('../modes/workstation.yaml', import.meta.url).pathname;
+const ENGINE = new URL('./sim-engine.js', import.meta.url).pathname;
+
+export interface DemoOptions {
+  readonly speed: number;
+  /** The Node that runs the engines. */
+  readonly node: string;
+}
+
+export async function openDemoHost({ speed, node }: DemoOptions): Promise<Demo> {
+  const loaded = await loadManifest({ path: MANIFEST, env: {}, home: '/', files: systemFiles });
+  const box = await openBox(loaded, { speed, engine: [node, ENGINE] });
+  const http = openHttp();
+  const clock: Clock = { ...systemClock, ticksMs: () => systemClock.ticksMs() * speed };
+  const parts: DriverParts = { http, clock, secret: async () => '' };
+  let last: string | undefined;
+  return {
+    manifest: box.manifest,
+    host: {
+      clock,
+      units: async () => box.units,
+      journal: async () => box.journal,
+      driver: (service) => openDriver(service.engine, parts),
+      telemetry: box.telemetry,
+      lastMode: {
+        read: async () => last,
+        write: async (mode) => {
+          last = mode;
+        },
+      },
+      async close() {
+        await http.close();
+        await box.close();
+      },
+    },
+  };
+}

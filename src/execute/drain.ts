@@ -1,0 +1,47 @@
+/** Before the first release: every service to be released finishes its requests, all at the same time, one deadline. */
+import { GpumodError } from '../core/errors.ts';
+import { type Plan, RELEASES } from '../core/plan.ts';
+import { type Context, serviceOf } from './context.ts';
+import { lookAt } from './look.ts';
+
+const POLL_MS = 250;
+
+interface Busy {
+  readonly service: string;
+  readonly requests: number;
+}
+
+/**
+ * Throws `requests-in-flight` when some are still busy at the deadline: nothing was released then. An engine that can't
+ * tell is taken as idle. `drainMs`: overrides the services' own.
+ */
+export async function drain(context: Context, plan: Plan, drainMs: number | undefined): Promise<void> {
+  const steps = plan.steps.filter((step) => RELEASES.has(step.kind) && step.because.code !== 'restore');
+  if (context.force || steps.length === 0) return;
+  const services = steps.map((step) => serviceOf(context, step));
+  const { clock } = context.host;
+  const limitMs = drainMs ?? Math.max(...services.map((service) => service.timeouts.drainMs));
+  const deadline = clock.ticksMs() + limitMs;
+  let names = services.map((service) => service.name);
+  for (let first = true; ; first = false) {
+    const waiting = services.filter((service) => names.includes(service.name));
+    const busy = (await Promise.all(waiting.map((service) => requestsOf(context, service.name)))).filter(
+      ({ requests }) => requests > 0,
+    );
+    if (busy.length === 0) return;
+    if (clock.ticksMs() >= deadline) throw new GpumodError('requests-in-flight', { busy, waitedMs: limitMs });
+    if (first) context.notify({ type: 'draining', busy, deadlineMs: limitMs });
+    names = busy.map(({ service }) => service);
+    await clock.sleep(POLL_MS, AbortSignal.any([context.signal, context.stop]));
+  }
+}
+
+async function requestsOf(context: Context, name: string): Promise<Busy> {
+  const service = context.manifest.services.get(name);
+  if (!service || service.engine === 'none') return { service: name, requests: 0 };
+  const driver = await context.host.driver(service);
+  if (!driver.inFlight) return { service: name, requests: 0 };
+  const seen = await lookAt(context.host, service, context.signal);
+  if (seen.state.kind !== 'awake') return { service: name, requests: 0 };
+  return { service: name, requests: (await driver.inFlight(service, context.signal)) ?? 0 };
+}

@@ -1,0 +1,63 @@
+/** Walks a plan: every step as soon as those it waits for are verified done; after a failure no new step begins. */
+import type { AnyGpumodError } from '../core/errors.ts';
+import type { Plan, Step } from '../core/plan.ts';
+import type { Execution, StepReport } from '../core/report.ts';
+import type { Context } from './context.ts';
+import { perform } from './perform.ts';
+
+export async function execute(context: Context, plan: Plan): Promise<Execution> {
+  const waiting = new Set(plan.steps);
+  const done = new Set<string>();
+  const running = new Map<string, Promise<void>>();
+  const reports: StepReport[] = [];
+  let error: AnyGpumodError | undefined;
+  let bug: { readonly thrown: unknown } | undefined;
+
+  const run = async (step: Step) => {
+    const report = await carryOut(context, step);
+    reports.push(report);
+    context.notify({ type: 'step-finished', report });
+    if (report.outcome.kind === 'done') done.add(step.id);
+    if (report.outcome.kind === 'failed') error ??= report.outcome.error;
+  };
+
+  for (;;) {
+    for (const step of waiting) {
+      if (error || bug || context.stop.aborted || context.signal.aborted || !step.after.every((id) => done.has(id)))
+        continue;
+      waiting.delete(step);
+      running.set(
+        step.id,
+        run(step)
+          .catch((thrown) => {
+            bug ??= { thrown };
+          })
+          .finally(() => running.delete(step.id)),
+      );
+    }
+    if (running.size === 0) break;
+    await Promise.race(running.values());
+  }
+  if (bug) throw bug.thrown; // after what was running has ended
+  for (const step of waiting) reports.push(skipped(context, step));
+  return error ? { reports, error } : { reports };
+}
+
+async function carryOut(context: Context, step: Step): Promise<StepReport> {
+  const startSeconds = context.elapsed();
+  context.notify({ type: 'step-started', step, atSeconds: startSeconds });
+  const { outcome, engineMs, freedBytes } = await perform(context, step);
+  return {
+    step,
+    outcome,
+    startSeconds,
+    endSeconds: context.elapsed(),
+    engineSeconds: engineMs / 1000,
+    ...(freedBytes === undefined ? {} : { freedBytes }),
+  };
+}
+
+function skipped(context: Context, step: Step): StepReport {
+  const now = context.elapsed();
+  return { step, outcome: { kind: 'skipped' }, startSeconds: now, endSeconds: now, engineSeconds: 0 };
+}

@@ -1,0 +1,20 @@
+/** The machine as use cases see it: one object, so that a service may one day live on another machine. */
+import type { Scope, Service } from '../core/model.ts';
+import type { Driver } from '../engines/driver.ts';
+import type { Telemetry } from '../gpu/telemetry.ts';
+import type { Clock } from '../io/clock.ts';
+import type { LastMode } from '../state/last-mode.ts';
+import type { Journal, Units } from '../systemd/units.ts';
+
+export interface Host {
+  readonly clock: Clock;
+  /** Connects on first use. */
+  units(scope: Scope): Promise<Units>;
+  journal(scope: Scope): Promise<Journal>;
+  /** The service's driver, with its deadlines around it. */
+  driver(service: Service): Promise<Driver>;
+  readonly telemetry: Telemetry;
+  readonly lastMode: LastMode;
+  /** Closes what was opened; safe to call twice. */
+  close(): Promise<void>;
+}

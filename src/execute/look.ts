@@ -1,0 +1,81 @@
+/** One look at services: systemd's facts in one call, then the engines of active units, all at the same time. */
+
+import { isGpumodError } from '../core/errors.ts';
+import type { EngineFacts, UnitFacts, Why } from '../core/facts.ts';
+import { SCOPES, type Scope, type Service } from '../core/model.ts';
+import { type ObservedService, observed } from '../core/state.ts';
+import type { Host } from './host.ts';
+
+/**
+ * Never opens a connection to a service whose unit is not active: socket activation would start it. Throws when a bus
+ * can't be reached at all; a single unit or engine that can't be asked is a fact.
+ */
+export async function look(
+  host: Host,
+  services: readonly Service[],
+  signal: AbortSignal,
+): Promise<readonly ObservedService[]> {
+  const scopes = SCOPES.filter((scope) => services.some((service) => service.scope === scope));
+  const perScope = await Promise.all(
+    scopes.map((scope) =>
+      lookInScope(
+        host,
+        scope,
+        services.filter((service) => service.scope === scope),
+        signal,
+      ),
+    ),
+  );
+  const byName = new Map(perScope.flat().map((seen) => [seen.service, seen]));
+  return services.flatMap((service) => byName.get(service.name) ?? []);
+}
+
+export async function lookAt(host: Host, service: Service, signal: AbortSignal): Promise<ObservedService> {
+  const [seen] = await look(host, [service], signal);
+  if (!seen) throw new Error(`no answer about ${service.name}`);
+  return seen;
+}
+
+async function lookInScope(
+  host: Host,
+  scope: Scope,
+  services: readonly Service[],
+  signal: AbortSignal,
+): Promise<readonly ObservedService[]> {
+  const units = await host.units(scope);
+  const facts = await units.observe(
+    services.map((service) => service.unit),
+    signal,
+  );
+  return Promise.all(services.map((service, i) => seenWith(host, service, facts[i] ?? UNANSWERED, signal)));
+}
+
+const UNANSWERED: Why = { code: 'unit-not-told' };
+
+async function seenWith(
+  host: Host,
+  service: Service,
+  unit: UnitFacts | Why,
+  signal: AbortSignal,
+): Promise<ObservedService> {
+  const engine = await ask(host, service, unit, signal);
+  return observed(service, { unit, ...(engine ? { engine } : {}), nowMs: host.clock.nowMs() });
+}
+
+async function ask(
+  host: Host,
+  service: Service,
+  unit: UnitFacts | Why,
+  signal: AbortSignal,
+): Promise<EngineFacts | undefined> {
+  if (service.engine === 'none' || !('unit' in unit)) return undefined;
+  if (unit.active !== 'active' && unit.active !== 'reloading') return undefined;
+  const driver = await host.driver(service);
+  try {
+    return await driver.probe(service, signal);
+  } catch (error) {
+    if (isGpumodError(error) && error.code === 'secret-missing')
+      return { kind: 'denied', why: { code: 'secret-missing', detail: error.details.where } };
+    throw error;
+  }
+}

@@ -1,0 +1,153 @@
+/** Starting, waking and waiting until the engine itself says it is awake; a unit that goes down ends every wait at once. */
+import { GpumodError } from '../core/errors.ts';
+import type { UnitFacts } from '../core/facts.ts';
+import type { Service, SleepLevel } from '../core/model.ts';
+import type { Driver } from '../engines/driver.ts';
+import type { JobEnd, Units } from '../systemd/units.ts';
+import { type Context, within } from './context.ts';
+import { lookAt } from './look.ts';
+
+const FIRST_POLL_MS = 50;
+const SLOWEST_POLL_MS = 1_000;
+const JOURNAL_LINES = 10;
+const JOURNAL_WAIT_MS = 2_000;
+
+export async function startAndWait(context: Context, service: Service): Promise<void> {
+  const units = await context.host.units(service.scope);
+  const signal = within(service.timeouts.startMs, context.signal);
+  const end = await timed(units.start(service.unit, { signal }), service.timeouts.startMs, 'start', context);
+  if (!end.ok) throw await unitFailure(context, service, end);
+  await waitAwake(context, service, service.timeouts.startMs);
+}
+
+export async function wakeAndWait(context: Context, service: Service, level: SleepLevel | undefined): Promise<void> {
+  await whileUp(context, service, service.timeouts.wakeMs, async (signal) => {
+    await napOf(service, await context.host.driver(service)).wake(service, level, signal);
+  });
+  const after = await lookAt(context.host, service, context.signal);
+  if (after.state.kind !== 'awake' || after.state.missing)
+    throw new GpumodError('engine-contradicts', { service: service.name, wanted: 'awake', reported: after.state.kind });
+  await canary(context, service);
+}
+
+/** Waits for readiness; a router that comes up empty is given its models. */
+export async function waitAwake(context: Context, service: Service, timeoutMs: number): Promise<void> {
+  if (service.engine === 'none') return;
+  await whileUp(context, service, timeoutMs, async (signal) => {
+    const driver = await context.host.driver(service);
+    for (let pauseMs = FIRST_POLL_MS; ; pauseMs = Math.min(pauseMs * 1.5, SLOWEST_POLL_MS)) {
+      const facts = await driver.probe(service, signal);
+      if (facts.kind === 'ready' && !facts.missing?.length) return;
+      if (facts.kind === 'asleep' || facts.kind === 'ready')
+        return napOf(service, driver).wake(service, facts.kind === 'asleep' ? facts.level : undefined, signal);
+      if (facts.kind === 'denied')
+        throw new GpumodError('engine-unreachable', {
+          service: service.name,
+          request: 'probe',
+          reason: facts.why.code,
+        });
+      await context.host.clock.sleep(pauseMs, signal);
+    }
+  });
+  await canary(context, service);
+}
+
+async function canary(context: Context, service: Service): Promise<void> {
+  const driver = await context.host.driver(service);
+  if (service.engine !== 'none' && service.verify) await driver.canary?.(service, context.signal);
+}
+
+function napOf(service: Service, driver: Driver): NonNullable<Driver['nap']> {
+  if (driver.nap) return driver.nap;
+  throw new GpumodError('engine-cannot', { service: service.name, verb: 'wake', reason: 'no-engine' });
+}
+
+/** Does the work with a deadline; rejects at once with `unit-failed` when the unit goes down or restarts meanwhile. */
+async function whileUp(
+  context: Context,
+  service: Service,
+  timeoutMs: number,
+  work: (signal: AbortSignal) => Promise<void>,
+): Promise<void> {
+  const units = await context.host.units(service.scope);
+  const down = new AbortController();
+  const signal = AbortSignal.any([within(timeoutMs, context.signal), down.signal]);
+  const [first] = await units.observe([service.unit], signal);
+  const run = first?.invocationId;
+  let fallen: UnitFacts | undefined;
+  const judge = (facts: UnitFacts) => {
+    if (fallen || isUp(facts, run)) return;
+    fallen = facts;
+    down.abort();
+  };
+  const unwatch = await units.watch(service.unit, judge);
+  try {
+    if (first) judge(first);
+    await timed(work(signal), timeoutMs, 'ready', context);
+  } catch (error) {
+    if (!fallen) await recheck(units, service, judge, context);
+    if (fallen)
+      throw await unitFailure(context, service, {
+        ok: false,
+        result: fallen.result ?? fallen.active,
+        willRestart: restarting(fallen),
+        facts: fallen,
+      });
+    throw error;
+  } finally {
+    unwatch();
+  }
+}
+
+/** A refused connection may reach us before systemd's signal does. */
+async function recheck(
+  units: Units,
+  service: Service,
+  judge: (facts: UnitFacts) => void,
+  context: Context,
+): Promise<void> {
+  const [facts] = await units.observe([service.unit], context.signal);
+  if (facts) judge(facts);
+}
+
+function isUp(facts: UnitFacts, run: string | undefined): boolean {
+  const active =
+    facts.active === 'active' || facts.active === 'reloading' || (facts.active === 'activating' && !restarting(facts));
+  return active && (run === undefined || facts.invocationId === undefined || facts.invocationId === run);
+}
+
+function restarting(facts: UnitFacts): boolean {
+  return facts.sub.startsWith('auto-restart');
+}
+
+async function unitFailure(context: Context, service: Service, end: JobEnd): Promise<GpumodError> {
+  // What loops in auto-restart takes GPU memory again and again: it is ended here, whatever happens next.
+  const units = await context.host.units(service.scope);
+  const { invocationId, exitStatus, result } = end.facts;
+  if (end.willRestart)
+    await units.stop(service.unit, { signal: within(service.timeouts.stopMs, context.signal) }).catch(() => {});
+  const journal = await context.host.journal(service.scope);
+  return new GpumodError('unit-failed', {
+    service: service.name,
+    unit: service.unit,
+    result: result && result !== 'success' ? result : end.result,
+    ...(exitStatus === undefined ? {} : { exitStatus }),
+    restarting: end.willRestart,
+    journal: await journal.tail(service.unit, {
+      lines: JOURNAL_LINES,
+      ...(invocationId === undefined ? {} : { invocationId }),
+      signal: within(JOURNAL_WAIT_MS, context.signal),
+    }),
+  });
+}
+
+/** Names what was waited for when a deadline of ours runs out. */
+async function timed<T>(work: Promise<T>, afterMs: number, what: string, context: Context): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    const timeout = error instanceof DOMException && error.name === 'TimeoutError';
+    if (timeout && !context.signal.aborted) throw new GpumodError('timed-out', { what, afterMs });
+    throw error;
+  }
+}

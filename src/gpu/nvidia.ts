@@ -1,0 +1,62 @@
+/** NVIDIA cards through `nvidia-smi` (driver >= 450; its output is documented as not guaranteed to stay the same). */
+import type { GpuFacts, GpuReading } from '../core/facts.ts';
+import { MIB } from '../core/units.ts';
+import type { Run } from '../io/run.ts';
+import type { Telemetry } from './telemetry.ts';
+
+/** It takes 20 to 500 ms when well; a driver in trouble makes it hang. */
+const DEADLINE_MS = 5_000;
+
+const FIELDS = ['index', 'uuid', 'memory.total', 'memory.used', 'memory.free', 'name'] as const;
+
+export function openNvidia(run: Run): Telemetry {
+  return {
+    async read(signal) {
+      const deadline = AbortSignal.timeout(DEADLINE_MS);
+      try {
+        const argv = ['nvidia-smi', `--query-gpu=${FIELDS.join(',')}`, '--format=csv,noheader,nounits'] as const;
+        const { code, stdout, stderr } = await run.run([...argv], { signal: AbortSignal.any([signal, deadline]) });
+        if (code !== 0) return unmeasured('tool-failed', stderr || stdout);
+        return parseCards(stdout);
+      } catch (error) {
+        signal.throwIfAborted();
+        if (deadline.aborted) return unmeasured('tool-silent', `${DEADLINE_MS / 1000} s`);
+        return isNodeError(error) && error.code === 'ENOENT'
+          ? { kind: 'unmeasured', why: { code: 'no-tool' } }
+          : unmeasured('tool-failed', String(error));
+      }
+    },
+  };
+}
+
+/** The answer to `--query-gpu`, one card a line, MiB; a cell that is no number (`[N/A]`, ...) is null, never 0. */
+export function parseCards(text: string): GpuReading {
+  const gpus: GpuFacts[] = [];
+  for (const line of text.split('\n').filter((part) => part.trim() !== '')) {
+    const cells = line.split(',').map((cell) => cell.trim());
+    const [index, uuid, total, used, free] = cells;
+    if (index === undefined || uuid === undefined || !/^\d+$/.test(index) || cells.length < FIELDS.length)
+      return unmeasured('not-understood', line);
+    gpus.push({
+      index: Number(index),
+      uuid,
+      name: cells.slice(FIELDS.length - 1).join(', '), // last, so that a comma in it shifts no number
+      totalBytes: mebibytes(total),
+      usedBytes: mebibytes(used),
+      freeBytes: mebibytes(free),
+    });
+  }
+  return gpus.length > 0 ? { kind: 'measured', gpus } : unmeasured('not-understood', text);
+}
+
+function mebibytes(cell: string | undefined): number | null {
+  return cell !== undefined && /^\d+(\.\d+)?$/.test(cell) ? Math.round(Number(cell) * MIB) : null;
+}
+
+function unmeasured(code: 'tool-failed' | 'tool-silent' | 'not-understood', detail: string): GpuReading {
+  return { kind: 'unmeasured', why: { code, detail: detail.trim().split('\n')[0]?.slice(0, 200) ?? '' } };
+}
+
+function isNodeError(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && 'code' in error;
+}

@@ -1,0 +1,57 @@
+/** The program's edge: the only file that touches `process`. Wires the real parts, turns signals into one abort. */
+import { homedir } from 'node:os';
+import type { Parts, Sink } from './cli/parts.ts';
+import { run } from './cli/run.ts';
+import { GpumodError } from './core/errors.ts';
+
+declare const __VERSION__: string;
+
+const { env } = process;
+const home = env['HOME'] || homedir();
+const uid = process.geteuid?.() ?? 0;
+
+function sink(stream: NodeJS.WriteStream): Sink {
+  // `gpumod status | head -1`: who reads no further is not an error of ours.
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+  });
+  return {
+    write: (text) => {
+      if (stream.writable) stream.write(text);
+    },
+    isTerminal: stream.isTTY === true,
+    columns: stream.isTTY ? stream.columns : undefined,
+  };
+}
+
+/** The first signal asks for an end; the second is the system's own: at once. */
+function stopOnSignal(): AbortSignal {
+  const stop = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.on(signal, () => {
+      if (stop.signal.aborted) {
+        process.removeAllListeners(signal);
+        process.kill(process.pid, signal);
+      } else stop.abort(new GpumodError('interrupted', { signal }));
+    });
+  return stop.signal;
+}
+
+const parts: Parts = {
+  env,
+  stdout: sink(process.stdout),
+  stderr: sink(process.stderr),
+  stop: stopOnSignal(),
+  async loadManifest(path) {
+    const [{ loadManifest }, { systemFiles }] = await Promise.all([
+      import('./manifest/load.ts'),
+      import('./io/files.ts'),
+    ]);
+    return loadManifest({ env, home, files: systemFiles, ...(path === undefined ? {} : { path }) });
+  },
+  manifestSchema: async () => (await import('./manifest/json-schema.ts')).manifestJsonSchema(),
+  openHost: async (manifest) => (await import('./real-host.ts')).openRealHost(manifest, { env, uid, home }),
+  openDemo: async (speed) => (await import('./demo-host.ts')).openDemoHost({ speed, node: process.execPath }),
+};
+
+process.exitCode = await run(process.argv.slice(2), __VERSION__, parts);

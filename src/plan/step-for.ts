@@ -1,0 +1,98 @@
+/** From one service's observed and wanted state to the step between them, if any. Pure. */
+import type { Service, SleepLevel } from '../core/model.ts';
+import type { Because, Step, Wanted } from '../core/plan.ts';
+import type { Problem } from '../core/problem.ts';
+import { isDown, type ObservedService, type ServiceState } from '../core/state.ts';
+import { satisfies } from './wanted.ts';
+
+/** A step before it has a place in the order. */
+export type Move = Pick<Step, 'kind' | 'service' | 'level' | 'because' | 'ifRefused'>;
+
+export type Answer =
+  | { readonly kind: 'nothing' }
+  | { readonly kind: 'move'; readonly move: Move }
+  | { readonly kind: 'problem'; readonly problem: Problem };
+
+const NOTHING: Answer = { kind: 'nothing' };
+
+export function stepFor(service: Service, seen: ObservedService, wanted: Wanted): Answer {
+  if (satisfies(seen.state, wanted)) return NOTHING;
+  switch (wanted.kind) {
+    case 'awake':
+      return toAwake(service, seen);
+    case 'resting':
+      return { kind: 'move', move: toRest(service, seen, wanted) };
+    case 'stopped':
+      return { kind: 'move', move: { kind: 'stop', service: service.name, because: released(wanted, seen.state) } };
+    case 'any':
+      return NOTHING;
+  }
+}
+
+function toAwake(service: Service, seen: ObservedService): Answer {
+  const { state } = seen;
+  const from = state.kind;
+  const move = (
+    step: Omit<Move, 'service' | 'because'>,
+    because: Because = { code: 'wanted-awake', from },
+  ): Answer => ({
+    kind: 'move',
+    move: { service: service.name, because, ...step },
+  });
+  const unusable = unitProblem(service, seen);
+  if (unusable) return { kind: 'problem', problem: unusable };
+  switch (state.kind) {
+    case 'stopped':
+    case 'failed':
+    case 'stopping':
+      return move({ kind: 'start' });
+    case 'sleeping':
+      return move({ kind: 'wake', ...levelOf(state), ifRefused: 'restart' });
+    case 'awake':
+      return move({ kind: 'wake', ifRefused: 'restart' }, { code: 'models-missing', models: state.missing ?? [] });
+    case 'starting':
+    case 'waking':
+      return move({ kind: 'await' });
+    case 'unhealthy':
+      return move({ kind: 'restart' }, { code: 'not-healthy', from, why: state.why });
+    case 'unknown':
+      // A restart would not cure a wrong key, and would cut whoever it serves: better to refuse before anything is touched.
+      return { kind: 'problem', problem: { code: 'state-unknown', service: service.name, why: state.why } };
+  }
+}
+
+function unitProblem(service: Service, { state, unit }: ObservedService): Problem | undefined {
+  if (!unit || unit.load === 'loaded' || !isDown(state)) return undefined;
+  return unit.load === 'not-found'
+    ? { code: 'unit-not-found', service: service.name, unit: service.unit }
+    : { code: 'unit-unusable', service: service.name, unit: service.unit, load: unit.load };
+}
+
+function levelOf(state: ServiceState): { level?: SleepLevel } {
+  return state.kind === 'sleeping' && state.level !== undefined ? { level: state.level } : {};
+}
+
+type Resting = Extract<Wanted, { kind: 'resting' }>;
+
+function toRest(service: Service, { state, nap }: ObservedService, wanted: Resting): Move {
+  const from = state.kind;
+  if (state.kind !== 'awake') return { kind: 'stop', service: service.name, because: released(wanted, state) };
+  if (!nap.can) return { kind: 'stop', service: service.name, because: { code: 'cannot-sleep', from, why: nap.why } };
+  return {
+    kind: 'sleep',
+    service: service.name,
+    level: chosenLevel(service, nap.levels, wanted.level),
+    because: released(wanted, state),
+    ifRefused: 'stop',
+  };
+}
+
+/** The level asked for, else the declared one, else whatever the engine's version can do. */
+export function chosenLevel(service: Service, levels: readonly SleepLevel[], asked?: SleepLevel): SleepLevel {
+  const wishes = [asked, service.engine === 'vllm' ? service.sleep.level : undefined];
+  return wishes.find((level) => level !== undefined && levels.includes(level)) ?? levels[0] ?? 1;
+}
+
+function released(wanted: Wanted, { kind: from }: ServiceState): Because {
+  return wanted.kind === 'resting' && wanted.warm ? { code: 'warm', from } : { code: 'not-in-mode', from };
+}

@@ -1,0 +1,75 @@
+/** From a mode, or from what was there before, to the state each service shall end in. Pure. */
+import type { IdlePolicy, Manifest, Mode, Service } from '../core/model.ts';
+import type { Wanted } from '../core/plan.ts';
+import { isDown, type Observation, type ServiceState } from '../core/state.ts';
+
+export type WantedStates = ReadonlyMap<string, Wanted>;
+
+const OTHERS: Readonly<Record<IdlePolicy, Wanted>> = {
+  sleep: { kind: 'resting' },
+  stop: { kind: 'stopped' },
+  keep: { kind: 'any' },
+};
+
+export function wantedInMode(manifest: Manifest, mode: Mode): WantedStates {
+  const wanted = (service: Service): Wanted => {
+    if (mode.services.includes(service.name)) return { kind: 'awake' };
+    if (mode.warm.includes(service.name)) return { kind: 'resting', warm: true };
+    return OTHERS[mode.others ?? service.idle];
+  };
+  return new Map([...manifest.services.values()].map((service) => [service.name, wanted(service)]));
+}
+
+/** `--cold`: what would be put to sleep is stopped instead; what sleeps already may go on. */
+export function cold(wanted: WantedStates, now: Observation): WantedStates {
+  const colder = (service: string, want: Wanted): Wanted =>
+    want.kind === 'resting' && now.services.get(service)?.state.kind !== 'sleeping' ? { kind: 'stopped' } : want;
+  return new Map([...wanted].map(([service, want]) => [service, colder(service, want)]));
+}
+
+/** The states to return to when a switch fails. What was already broken before is left alone. */
+export function wantedAsBefore(before: Observation): WantedStates {
+  return new Map([...before.services].map(([service, seen]) => [service, asBefore(seen.state)]));
+}
+
+function asBefore(state: ServiceState): Wanted {
+  switch (state.kind) {
+    case 'awake':
+      return state.missing ? { kind: 'any' } : { kind: 'awake' };
+    case 'starting':
+    case 'waking':
+      return { kind: 'awake' };
+    case 'sleeping':
+      return state.level === undefined ? { kind: 'resting' } : { kind: 'resting', level: state.level };
+    case 'stopped':
+    case 'stopping':
+      return { kind: 'stopped' };
+    case 'failed':
+      return isDown(state) ? { kind: 'stopped' } : { kind: 'any' };
+    case 'unhealthy':
+    case 'unknown':
+      return { kind: 'any' };
+  }
+}
+
+export function satisfies(state: ServiceState, wanted: Wanted): boolean {
+  switch (wanted.kind) {
+    case 'awake':
+      return state.kind === 'awake' && !state.missing;
+    case 'resting':
+      return state.kind === 'sleeping' || isDown(state);
+    case 'stopped':
+      return isDown(state);
+    case 'any':
+      return true;
+  }
+}
+
+/** The services that are not as wanted. */
+export function differences(wanted: WantedStates, now: Observation): readonly string[] {
+  return [...wanted]
+    .filter(([service, want]) => !satisfies(now.services.get(service)?.state ?? UNSEEN, want))
+    .map(([service]) => service);
+}
+
+const UNSEEN: ServiceState = { kind: 'unknown', why: { code: 'not-observed' } };

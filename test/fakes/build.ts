@@ -1,0 +1,129 @@
+/** Builders with good defaults and one override: services, manifests, observations. */
+import type { GpuReading, NapAbility } from '../../src/core/facts.ts';
+import {
+  type HttpService,
+  type LlamacppService,
+  type Manifest,
+  type Mode,
+  type NoneService,
+  OFF,
+  type Service,
+  type VllmService,
+} from '../../src/core/model.ts';
+import type { Observation, ObservedService, ServiceState } from '../../src/core/state.ts';
+import { GIB } from '../../src/core/units.ts';
+
+export const TIMEOUTS = {
+  startMs: 300_000,
+  stopMs: 90_000,
+  sleepMs: 120_000,
+  wakeMs: 120_000,
+  drainMs: 30_000,
+  probeMs: 2_000,
+};
+
+const base = (name: string) => ({
+  name,
+  unit: `${name}.service`,
+  scope: 'user' as const,
+  gpus: [0],
+  memory: { awakeBytes: 5 * GIB, asleepBytes: 1 * GIB },
+  idle: 'sleep' as const,
+  timeouts: TIMEOUTS,
+});
+
+export const vllm = (name: string, with_: Partial<VllmService> = {}): VllmService => ({
+  ...base(name),
+  engine: 'vllm',
+  url: 'http://127.0.0.1:8000',
+  sleep: { level: 1, drain: 'wait' },
+  ...with_,
+});
+
+export const llamacpp = (name: string, with_: Partial<LlamacppService> = {}): LlamacppService => ({
+  ...base(name),
+  engine: 'llamacpp',
+  url: 'http://127.0.0.1:7070',
+  models: ['m'],
+  ...with_,
+});
+
+export const http = (name: string, with_: Partial<HttpService> = {}): HttpService => ({
+  ...base(name),
+  engine: 'http',
+  url: 'http://127.0.0.1:8203',
+  ready: { path: '/health', method: 'GET' },
+  ...with_,
+});
+
+export const none = (name: string, with_: Partial<NoneService> = {}): NoneService => ({
+  ...base(name),
+  engine: 'none',
+  ...with_,
+});
+
+export const mode = (name: string, services: readonly string[], with_: Partial<Mode> = {}): Mode => ({
+  name,
+  services,
+  warm: [],
+  default: false,
+  ...with_,
+});
+
+export const manifest = (services: readonly Service[], modes: readonly Mode[] = []): Manifest => ({
+  files: ['test.yaml'],
+  onFailure: 'restore',
+  gpuReserveBytes: 0.5 * GIB,
+  hostReserveBytes: 4 * GIB,
+  services: new Map(services.map((service) => [service.name, service])),
+  modes: new Map([...modes, OFF].map((each) => [each.name, each])),
+});
+
+export const CAN_SLEEP: NapAbility = { can: true, levels: [1, 2] };
+export const NO_SLEEP: NapAbility = { can: false, why: { code: 'dev-mode-off' } };
+
+export const seen = (service: string, state: ServiceState, with_: Partial<ObservedService> = {}): ObservedService => ({
+  service,
+  state,
+  unit: {
+    unit: `${service}.service`,
+    load: 'loaded',
+    active: state.kind === 'stopped' ? 'inactive' : state.kind === 'failed' ? 'failed' : 'active',
+    sub: '',
+  },
+  nap: CAN_SLEEP,
+  ...with_,
+});
+
+/** `{chat: 'awake', embed: {kind: 'sleeping', level: 2}}` */
+export type States = Readonly<
+  Record<string, ServiceState | 'awake' | 'sleeping' | 'stopped' | 'starting' | 'waking' | 'stopping'>
+>;
+
+export const observation = (
+  states: States,
+  gpu: GpuReading = card(24),
+  naps: Readonly<Record<string, NapAbility>> = {},
+): Observation => ({
+  atMs: 0,
+  services: new Map(
+    Object.entries(states).map(([name, state]) => [
+      name,
+      seen(name, typeof state === 'string' ? { kind: state } : state, naps[name] ? { nap: naps[name] } : {}),
+    ]),
+  ),
+  gpu,
+});
+
+/** Cards of so many GiB, nothing used. */
+export const card = (...gib: readonly number[]): GpuReading => ({
+  kind: 'measured',
+  gpus: gib.map((size, index) => ({
+    index,
+    name: 'card',
+    uuid: `GPU-${index}`,
+    totalBytes: size * GIB,
+    usedBytes: 0,
+    freeBytes: size * GIB,
+  })),
+});
