@@ -1,0 +1,246 @@
+/**
+ * A machine in memory behind the same interfaces as the real one: units, engines, card and clock, with a log of every
+ * call that changes something. Its clock is virtual: a wait takes no time.
+ */
+import { GpumodError } from '../../src/core/errors.ts';
+import type { EngineFacts, GpuReading, NapAbility, UnitFacts } from '../../src/core/facts.ts';
+import type { Manifest, Service, SleepLevel } from '../../src/core/model.ts';
+import type { Driver } from '../../src/engines/driver.ts';
+import type { Host } from '../../src/execute/host.ts';
+import type { JobEnd, Units } from '../../src/systemd/units.ts';
+import { CAN_SLEEP } from './build.ts';
+
+type Start = 'awake' | 'stopped' | 'asleep';
+
+/** What goes wrong with one service. */
+export interface Trouble {
+  /** /sleep answers 500. */
+  sleepRefused?: boolean;
+  /** /sleep answers 200 and nothing happens. */
+  sleepLies?: boolean;
+  /** It says it sleeps and frees nothing. */
+  sleepFreesNothing?: boolean;
+  wakeRefused?: boolean;
+  /** The unit fails as soon as it is started; `loop`: systemd starts it again and again. */
+  diesAtStart?: boolean | 'loop';
+  /** The unit comes up, and dies while its engine loads. */
+  diesWhileLoading?: boolean;
+  /** Ready, and not on the GPU. */
+  onTheCpu?: boolean;
+  inFlight?: number;
+  nap?: NapAbility;
+  /** Never ready. */
+  loadsForEver?: boolean;
+  stopFails?: boolean;
+}
+
+interface Member {
+  readonly service: Service;
+  readonly trouble: Trouble;
+  active: 'active' | 'inactive' | 'failed' | 'activating';
+  asleep: SleepLevel | undefined;
+  loading: boolean;
+  bytes: number;
+  run: number;
+  readonly watchers: Set<(facts: UnitFacts) => void>;
+}
+
+export interface World {
+  readonly host: Host;
+  /** `stop embed`, `sleep1 chat`, ... in order. */
+  readonly log: string[];
+  /** The last mode written. */
+  readonly last: { mode?: string };
+  /** Everything it holds now: `chat:awake embed:stopped`. */
+  states(): string;
+  trouble(service: string): Trouble;
+}
+
+export function world(
+  manifest: Manifest,
+  states: Readonly<Record<string, Start>>,
+  troubles: Readonly<Record<string, Trouble>> = {},
+  cardBytes: number | null = 24 * 2 ** 30,
+): World {
+  const log: string[] = [];
+  const last: { mode?: string } = {};
+  let ticks = 0;
+  const members = new Map<string, Member>();
+  for (const service of manifest.services.values()) {
+    const start = states[service.name] ?? 'stopped';
+    members.set(service.name, {
+      service,
+      trouble: { ...troubles[service.name] },
+      active: start === 'stopped' ? 'inactive' : 'active',
+      asleep: start === 'asleep' ? 1 : undefined,
+      loading: false,
+      bytes:
+        start === 'awake'
+          ? (service.memory.awakeBytes ?? 0)
+          : start === 'asleep'
+            ? (service.memory.asleepBytes ?? 0)
+            : 0,
+      run: 1,
+      watchers: new Set(),
+    });
+  }
+  const byUnit = (unit: string) => [...members.values()].find((member) => member.service.unit === unit);
+  const byService = (service: Service) => members.get(service.name)!;
+
+  const facts = (unit: string): UnitFacts => {
+    const member = byUnit(unit);
+    if (!member) return { unit, load: 'not-found', active: 'inactive', sub: 'dead' };
+    const { active, run } = member;
+    return {
+      unit,
+      load: 'loaded',
+      active,
+      sub: active === 'active' ? 'running' : active === 'activating' ? 'auto-restart' : 'dead',
+      ...(active === 'active' ? { invocationId: `run${run}`, activeSinceMs: ticks } : {}),
+      ...(active === 'failed' ? { result: 'exit-code', exitStatus: 3 } : {}),
+    };
+  };
+  const end = (unit: string, ok: boolean): JobEnd => ({
+    ok,
+    result: ok ? 'done' : 'failed',
+    willRestart: facts(unit).sub === 'auto-restart',
+    facts: facts(unit),
+  });
+  const tell = (member: Member) => {
+    for (const watcher of member.watchers) watcher(facts(member.service.unit));
+  };
+  const goDown = (member: Member, active: 'inactive' | 'failed' | 'activating') => {
+    Object.assign(member, { active, asleep: undefined, loading: false, bytes: 0 });
+    tell(member);
+  };
+
+  const units: Units = {
+    observe: async (names) => names.map(facts),
+    async start(unit) {
+      const member = byUnit(unit);
+      if (!member) throw new GpumodError('unit-not-found', { unit });
+      log.push(`start ${member.service.name}`);
+      member.run += 1;
+      if (member.trouble.diesAtStart) {
+        goDown(member, member.trouble.diesAtStart === 'loop' ? 'activating' : 'failed');
+        return end(unit, false);
+      }
+      Object.assign(member, { active: 'active', asleep: undefined, loading: true });
+      return end(unit, true);
+    },
+    async restart(unit) {
+      await units.stop(unit, { signal: new AbortController().signal });
+      return units.start(unit, { signal: new AbortController().signal });
+    },
+    async stop(unit) {
+      const member = byUnit(unit);
+      if (member) log.push(`stop ${member.service.name}`);
+      if (member?.trouble.stopFails) return end(unit, false);
+      if (member) goDown(member, 'inactive');
+      return end(unit, true);
+    },
+    async watch(unit, changed) {
+      const member = byUnit(unit);
+      member?.watchers.add(changed);
+      return () => member?.watchers.delete(changed);
+    },
+    async close() {},
+  };
+
+  const nap = (member: Member): NapAbility => member.trouble.nap ?? CAN_SLEEP;
+  const driver: Driver = {
+    async probe(service): Promise<EngineFacts> {
+      const member = byService(service);
+      if (member.active !== 'active') return { kind: 'down', why: { code: 'refused' } };
+      if (member.loading) {
+        if (member.trouble.loadsForEver) return { kind: 'loading' };
+        if (member.trouble.diesWhileLoading) {
+          goDown(member, 'failed');
+          return { kind: 'down', why: { code: 'reset' } };
+        }
+        member.loading = false; // ready at the next look
+        member.bytes = member.trouble.onTheCpu ? 0 : (service.memory.awakeBytes ?? 0);
+        return { kind: 'loading' };
+      }
+      return member.asleep === undefined
+        ? { kind: 'ready', nap: nap(member) }
+        : { kind: 'asleep', level: member.asleep, nap: nap(member) };
+    },
+    nap: {
+      async sleep(service, level) {
+        const member = byService(service);
+        log.push(`sleep${level} ${service.name}`);
+        if (member.trouble.sleepRefused)
+          throw new GpumodError('engine-refused', {
+            service: service.name,
+            request: 'POST /sleep',
+            status: 500,
+            reason: 'broken',
+          });
+        if (member.trouble.sleepLies) return;
+        member.asleep = level;
+        if (!member.trouble.sleepFreesNothing) member.bytes = service.memory.asleepBytes ?? 0;
+      },
+      async wake(service) {
+        const member = byService(service);
+        log.push(`wake ${service.name}`);
+        if (member.trouble.wakeRefused)
+          throw new GpumodError('engine-refused', {
+            service: service.name,
+            request: 'POST /wake_up',
+            status: 500,
+            reason: 'out of memory',
+          });
+        member.asleep = undefined;
+        member.bytes = service.memory.awakeBytes ?? 0;
+      },
+    },
+    inFlight: async (service) => byService(service).trouble.inFlight ?? 0,
+  };
+
+  const reading = (): GpuReading => {
+    if (cardBytes === null) return { kind: 'unmeasured', why: { code: 'no-tool' } };
+    const usedBytes = [...members.values()].reduce((sum, member) => sum + member.bytes, 0);
+    return {
+      kind: 'measured',
+      gpus: [
+        { index: 0, name: 'card', uuid: 'GPU-0', totalBytes: cardBytes, usedBytes, freeBytes: cardBytes - usedBytes },
+      ],
+    };
+  };
+
+  return {
+    log,
+    last,
+    trouble: (service) => members.get(service)!.trouble,
+    states: () =>
+      [...members.values()]
+        .map(
+          ({ service, active, asleep }) =>
+            `${service.name}:${active === 'active' ? (asleep ? 'asleep' : 'awake') : active === 'inactive' ? 'stopped' : active}`,
+        )
+        .join(' '),
+    host: {
+      clock: {
+        nowMs: () => ticks,
+        ticksMs: () => ticks,
+        async sleep(ms, signal) {
+          signal.throwIfAborted();
+          ticks += ms;
+          await new Promise((resolve) => setImmediate(resolve));
+        },
+      },
+      units: async () => units,
+      journal: async () => ({ tail: async () => ['RuntimeError: something broke'] }),
+      driver: async () => driver,
+      telemetry: { read: async () => reading() },
+      lastMode: {
+        read: async () => last.mode,
+        write: async (mode) => {
+          last.mode = mode;
+        },
+      },
+      async close() {},
+    },
+  };
+}

@@ -1,0 +1,251 @@
+/** The use cases over a machine in memory: order, failure, fallback, restore, in-flight requests, interruption. */
+import { describe, expect, it } from 'vitest';
+import { changeService } from '../../src/app/service.ts';
+import { status } from '../../src/app/status.ts';
+import { type SwitchOptions, switchMode } from '../../src/app/switch-mode.ts';
+import { GpumodError } from '../../src/core/errors.ts';
+import type { Event } from '../../src/core/report.ts';
+import { GIB } from '../../src/core/units.ts';
+import { http, manifest, mode, NO_SLEEP, none, vllm } from '../fakes/build.ts';
+import { type World, world } from '../fakes/world.ts';
+
+const box = manifest(
+  [vllm('chat', { idle: 'sleep' }), vllm('embed'), vllm('tts', { idle: 'stop' })],
+  [mode('talk', ['chat']), mode('find', ['embed']), mode('speak', ['tts', 'chat'])],
+);
+const never = () => new AbortController().signal;
+
+async function switched(
+  here: World,
+  to: string,
+  with_: Partial<SwitchOptions> = {},
+  notify: (event: Event) => void = () => {},
+) {
+  const options: SwitchOptions = { cold: false, force: false, onFailure: 'restore', stop: never(), ...with_ };
+  return switchMode(box, to, options, here.host, notify);
+}
+
+it('frees, then takes, and verifies the mode at the end', async () => {
+  const here = world(box, { chat: 'awake', embed: 'asleep', tts: 'stopped' });
+  const result = await switched(here, 'find');
+  expect(here.log).toEqual(['sleep1 chat', 'wake embed']);
+  expect(result.end).toBe('reached');
+  expect(here.last.mode).toBe('find');
+  expect(result.reports.map(({ freedBytes }) => freedBytes)).toEqual([4 * GIB, -4 * GIB]);
+});
+
+it('changes nothing the second time', async () => {
+  const here = world(box, { chat: 'awake' });
+  expect((await switched(here, 'talk')).end).toBe('unchanged');
+  expect(here.log).toEqual([]);
+});
+
+it('works without a GPU tool: nothing is measured, nothing invented', async () => {
+  const here = world(box, { chat: 'awake', embed: 'asleep' }, {}, null);
+  const result = await switched(here, 'find');
+  expect(result.end).toBe('reached');
+  expect(result.reports.map((report) => 'freedBytes' in report)).toEqual([false, false]);
+});
+
+describe('fallbacks that the plan foresaw', () => {
+  it.each([
+    ['a refused sleep', { sleepRefused: true }],
+    ['a sleep that lies about its state', { sleepLies: true }],
+    ['a sleep that frees nothing', { sleepFreesNothing: true }],
+  ])('%s: stop', async (_, trouble) => {
+    const here = world(box, { chat: 'awake', embed: 'asleep' }, { chat: trouble });
+    const result = await switched(here, 'find');
+    expect(here.log).toEqual(['sleep1 chat', 'stop chat', 'wake embed']);
+    expect(result.end).toBe('reached');
+    expect(result.reports[0]?.outcome).toMatchObject({ kind: 'done', fallback: 'stop' });
+  });
+
+  it('a refused wake: stop and start', async () => {
+    const here = world(box, { chat: 'asleep' }, { chat: { wakeRefused: true } });
+    expect((await switched(here, 'talk')).end).toBe('reached');
+    expect(here.log).toEqual(['wake chat', 'stop chat', 'start chat']);
+  });
+
+  it('what can not sleep is stopped at once', async () => {
+    const here = world(box, { chat: 'awake', embed: 'asleep' }, { chat: { nap: NO_SLEEP } });
+    await switched(here, 'find');
+    expect(here.log).toEqual(['stop chat', 'wake embed']);
+  });
+});
+
+describe('a failed start', () => {
+  it('ends the switch, takes nothing more, and restores what was there', async () => {
+    const here = world(box, { chat: 'asleep', embed: 'awake' }, { tts: { diesAtStart: true } });
+    const result = await switched(here, 'speak');
+    expect(here.log).toEqual(['sleep1 embed', 'wake chat', 'start tts', 'sleep1 chat', 'wake embed']);
+    expect(result).toMatchObject({
+      end: 'restored',
+      error: { code: 'unit-failed', details: { journal: ['RuntimeError: something broke'] } },
+    });
+    expect(here.states()).toBe('chat:asleep embed:awake tts:failed');
+  });
+
+  it('of a unit that dies while its engine loads is the same', async () => {
+    const here = world(box, {}, { chat: { diesWhileLoading: true } });
+    const result = await switched(here, 'speak');
+    expect(here.log).toEqual(['start chat']);
+    expect(result).toMatchObject({ end: 'untouched', error: { code: 'unit-failed' } });
+    expect(result.reports.map(({ outcome }) => outcome.kind)).toEqual(['failed', 'skipped']);
+  });
+
+  it('of a unit in auto-restart stops it', async () => {
+    const here = world(box, {}, { chat: { diesAtStart: 'loop' } });
+    expect(await switched(here, 'talk')).toMatchObject({ end: 'untouched', error: { details: { restarting: true } } });
+    expect(here.log).toEqual(['start chat', 'stop chat']);
+  });
+
+  it('leaves what is left when asked to', async () => {
+    const here = world(box, { embed: 'awake' }, { chat: { diesAtStart: true } });
+    expect(await switched(here, 'talk', { onFailure: 'leave' })).toMatchObject({ end: 'left', notRestored: ['embed'] });
+    expect(here.log).toEqual(['sleep1 embed', 'start chat']);
+  });
+
+  it('says so when the restore fails too', async () => {
+    const here = world(
+      box,
+      { embed: 'awake' },
+      { chat: { diesAtStart: true }, embed: { wakeRefused: true, diesAtStart: true } },
+    );
+    expect(await switched(here, 'talk')).toMatchObject({ end: 'left', notRestored: ['embed'] });
+  });
+
+  it('notices an engine that came up on the CPU', async () => {
+    const here = world(box, {}, { chat: { onTheCpu: true } });
+    expect(await switched(here, 'talk')).toMatchObject({
+      error: { code: 'memory-contradicts', details: { wanted: 'take' } },
+    });
+    expect(here.states()).toContain('chat:stopped');
+  });
+});
+
+it('takes nothing on a card whose release failed', async () => {
+  const here = world(box, { chat: 'awake', embed: 'asleep' }, { chat: { nap: NO_SLEEP, stopFails: true } });
+  const result = await switched(here, 'find');
+  expect(here.log).toEqual(['stop chat']);
+  expect(result.end).toBe('untouched');
+});
+
+describe('requests in flight', () => {
+  it('are waited for', async () => {
+    const here = world(box, { chat: 'awake', embed: 'asleep' }, { chat: { inFlight: 2 } });
+    const events: string[] = [];
+    const result = await switched(here, 'find', {}, (event) => {
+      events.push(event.type);
+      if (event.type === 'draining') here.trouble('chat').inFlight = 0;
+    });
+    expect(result.end).toBe('reached');
+    expect(events.indexOf('draining')).toBeLessThan(events.indexOf('step-started'));
+  });
+
+  it('past the deadline end the switch before anything was touched', async () => {
+    const here = world(box, { chat: 'awake', embed: 'awake' }, { chat: { inFlight: 2 } });
+    await expect(switched(here, 'find')).rejects.toMatchObject({
+      code: 'requests-in-flight',
+      details: { busy: [{ service: 'chat', requests: 2 }] },
+    });
+    expect(here.log).toEqual([]);
+  });
+
+  it('are cut with --force', async () => {
+    const here = world(box, { chat: 'awake', embed: 'asleep' }, { chat: { inFlight: 2 } });
+    expect((await switched(here, 'find', { force: true })).end).toBe('reached');
+  });
+});
+
+it('begins no new step after Ctrl-C, and does not restore', async () => {
+  const here = world(box, { chat: 'awake', embed: 'asleep' });
+  const stop = new AbortController();
+  const result = await switched(here, 'find', { stop: stop.signal }, (event) => {
+    if (event.type === 'step-started') stop.abort(new GpumodError('interrupted', { signal: 'SIGINT' }));
+  });
+  expect(here.log).toEqual(['sleep1 chat']);
+  expect(result).toMatchObject({ end: 'left', error: { code: 'interrupted' } });
+});
+
+it('converges from wherever an earlier switch was killed', async () => {
+  for (const [chat, embed] of [
+    ['asleep', 'asleep'],
+    ['awake', 'asleep'],
+    ['asleep', 'awake'],
+    ['stopped', 'asleep'],
+    ['awake', 'awake'],
+  ] as const) {
+    const here = world(box, { chat, embed });
+    expect((await switched(here, 'find')).after.services.get('embed')?.state.kind).toBe('awake');
+    expect(here.states()).toMatch(/chat:(asleep|stopped) embed:awake/);
+  }
+});
+
+describe('one service by name', () => {
+  const change = (
+    here: World,
+    ...[name, verb, with_]: [string, 'sleep' | 'wake' | 'start' | 'stop' | 'restart', object?]
+  ) =>
+    changeService(
+      box,
+      name,
+      verb,
+      { force: false, onFailure: 'restore', stop: never(), ...with_ },
+      here.host,
+      () => {},
+    );
+
+  it('sleeps at the level asked for', async () => {
+    const here = world(box, { chat: 'awake' });
+    await change(here, 'chat', 'sleep', { level: 2 });
+    expect(here.log).toEqual(['sleep2 chat']);
+  });
+  it('is never stopped when asked to sleep', async () => {
+    const here = world(box, { chat: 'awake' }, { chat: { nap: NO_SLEEP } });
+    await expect(change(here, 'chat', 'sleep')).rejects.toMatchObject({
+      code: 'engine-cannot',
+      details: { reason: 'dev-mode-off' },
+    });
+    expect(here.log).toEqual([]);
+  });
+  it('leaves the others alone', async () => {
+    const here = world(box, { chat: 'awake', embed: 'awake' });
+    await change(here, 'tts', 'start');
+    expect(here.log).toEqual(['start tts']);
+  });
+  it('does not wake what is stopped', async () => {
+    const here = world(box, {});
+    await expect(change(here, 'chat', 'wake')).rejects.toMatchObject({
+      code: 'engine-cannot',
+      details: { reason: 'stopped' },
+    });
+  });
+  it('restarts', async () => {
+    const here = world(box, { chat: 'awake' });
+    expect((await change(here, 'chat', 'restart')).end).toBe('reached');
+    expect(here.log).toEqual(['stop chat', 'start chat']);
+  });
+  it('starting the awake changes nothing', async () => {
+    const here = world(box, { chat: 'awake' });
+    expect((await change(here, 'chat', 'start')).end).toBe('unchanged');
+  });
+});
+
+describe('which mode is current', () => {
+  const twins = manifest(
+    [vllm('a'), http('b'), none('c')],
+    [mode('code', ['a']), mode('hack', ['a']), mode('talk', ['b'])],
+  );
+  const currentIn = async (states: Parameters<typeof world>[1], last?: string) => {
+    const here = world(twins, states);
+    if (last) here.last.mode = last;
+    return (await status(twins, here.host, never())).current;
+  };
+  it('of equals, the one last switched to', async () => {
+    expect(await currentIn({ a: 'awake' }, 'hack')).toEqual({ kind: 'mode', mode: 'hack', also: ['code'] });
+    expect(await currentIn({ a: 'awake' })).toEqual({ kind: 'mode', mode: 'code', also: ['hack'] });
+  });
+  it('off, when nothing runs', async () => expect(await currentIn({})).toMatchObject({ mode: 'off' }));
+  it('none, with the nearest and what differs', async () =>
+    expect(await currentIn({ a: 'awake', c: 'awake' })).toEqual({ kind: 'none', nearest: 'code', differs: ['c'] }));
+});

@@ -1,0 +1,64 @@
+import { describe, expect, it } from 'vitest';
+import type { EngineFacts, UnitFacts } from '../../../src/core/facts.ts';
+import { isDown, stateOf } from '../../../src/core/state.ts';
+import { CAN_SLEEP, vllm } from '../../fakes/build.ts';
+
+const NOW = 1_000_000;
+const chat = vllm('chat', { timeouts: { startMs: 60_000, stopMs: 1, sleepMs: 1, wakeMs: 1, drainMs: 1, probeMs: 1 } });
+const unit = (active: string, with_: Partial<UnitFacts> = {}): UnitFacts => ({
+  unit: 'chat.service',
+  load: 'loaded',
+  active,
+  sub: '',
+  ...with_,
+});
+
+function word(facts: UnitFacts, engine?: EngineFacts): string {
+  const state = stateOf(chat, { unit: facts, ...(engine ? { engine } : {}), nowMs: NOW });
+  return 'why' in state ? `${state.kind}:${state.why.code}` : state.kind;
+}
+
+const old = unit('active', { activeSinceMs: NOW - 61_000 });
+const young = unit('active', { activeSinceMs: NOW - 1_000 });
+const down: EngineFacts = { kind: 'down', why: { code: 'refused' } };
+const silent: EngineFacts = { kind: 'silent', why: { code: 'no-answer' } };
+
+describe('what systemd alone tells', () => {
+  it.each([
+    [unit('inactive'), 'stopped'],
+    [unit('inactive', { load: 'not-found' }), 'failed:unit-not-found'],
+    [unit('inactive', { load: 'masked' }), 'failed:unit-masked'],
+    [unit('failed', { result: 'exit-code', exitStatus: 3 }), 'failed:exit-code'],
+    [unit('activating'), 'starting'],
+    [unit('activating', { sub: 'auto-restart' }), 'failed:auto-restart'],
+    [unit('activating', { sub: 'auto-restart-queued' }), 'failed:auto-restart'],
+    [unit('deactivating'), 'stopping'],
+    [unit('active'), 'awake'],
+    [unit('maintenance'), 'unknown:unit-state'],
+  ])('%o is %s', (facts, expected) => expect(word(facts)).toBe(expected));
+
+  it('a unit that could not be asked is unknown', () =>
+    expect(stateOf(chat, { unit: { code: 'unit-not-told' }, nowMs: NOW })).toMatchObject({ kind: 'unknown' }));
+});
+
+describe('what the engine of an active unit tells', () => {
+  const ready: EngineFacts = { kind: 'ready', nap: CAN_SLEEP };
+  it.each<[EngineFacts, UnitFacts, string]>([
+    [ready, old, 'awake'],
+    [{ kind: 'asleep', level: 2, nap: CAN_SLEEP }, old, 'sleeping'],
+    [{ kind: 'loading' }, old, 'starting'],
+    [{ kind: 'busy' }, old, 'waking'],
+    [{ kind: 'denied', why: { code: 'unauthorized' } }, old, 'unknown:unauthorized'],
+    [{ kind: 'garbled', why: { code: 'not-understood' } }, young, 'unhealthy:not-understood'],
+    [down, young, 'starting'],
+    [down, old, 'unhealthy:refused'],
+    [silent, young, 'starting'],
+    [silent, old, 'unhealthy:no-answer'],
+  ])('%o beside %o: %s', (engine, facts, expected) => expect(word(facts, engine)).toBe(expected));
+});
+
+it('a failed unit is down, one in auto-restart is not', () => {
+  expect(isDown({ kind: 'failed', why: { code: 'exit-code' } })).toBe(true);
+  expect(isDown({ kind: 'failed', why: { code: 'auto-restart' } })).toBe(false);
+  expect(isDown({ kind: 'unknown', why: { code: 'x' } })).toBe(false);
+});
