@@ -4,9 +4,10 @@ import type { FailurePolicy, Manifest } from '../core/model.ts';
 import type { Plan } from '../core/plan.ts';
 import type { Notify, StepReport, SwitchResult } from '../core/report.ts';
 import type { Observation } from '../core/state.ts';
-import { type Context, gaugeFrom } from '../execute/context.ts';
+import type { Context } from '../execute/context.ts';
 import { drain } from '../execute/drain.ts';
 import { execute } from '../execute/execute.ts';
+import { openGauge } from '../execute/gauge.ts';
 import type { Host } from '../execute/host.ts';
 import { plan as makePlan } from '../plan/plan.ts';
 import { differences, wantedAsBefore } from '../plan/wanted.ts';
@@ -58,7 +59,7 @@ function contextOf({ manifest, host, before, options, notify, beganMs }: Transac
     signal,
     stop: options.stop,
     force: options.force,
-    gauge: gaugeFrom(host, before.gpu),
+    gauge: openGauge(host.telemetry, before.gpu),
     elapsed,
   };
 }
@@ -104,7 +105,12 @@ async function fail(
     because: 'restore',
   });
   if (back.kind === 'refused') return result(transaction, left);
-  const restore: Context = { ...context, signal: never(), force: true, gauge: gaugeFrom(transaction.host, after.gpu) };
+  const restore: Context = {
+    ...context,
+    signal: never(),
+    force: true,
+    gauge: openGauge(transaction.host.telemetry, after.gpu),
+  };
   const execution = await execute(restore, back.plan);
   const end = await observe(transaction.manifest, transaction.host, never());
   const still = differences(wanted, end);

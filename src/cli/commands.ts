@@ -160,7 +160,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   {
     path: 'demo',
     help: 'a simulated box: switch it through its modes; touches nothing real',
-    options: [{ flags: '--speed <factor>', help: 'how many times faster than life (default 12)' }],
+    options: [{ flags: '--speed <factor>', help: 'how many times faster than life (default 15)' }],
     load: () => import('./actions/demo.ts').then((m) => m.demo),
   },
 ];

@@ -1,7 +1,7 @@
 /** How many times faster than life the simulated box runs. */
 import { GpumodError } from '../core/errors.ts';
 
-const DEFAULT_SPEED = 12;
+const DEFAULT_SPEED = 15;
 const FASTEST = 100;
 
 export function demoSpeed(options: Readonly<Record<string, unknown>>): number {

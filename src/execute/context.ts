@@ -1,8 +1,8 @@
 /** What every step of one execution shares. */
-import type { GpuReading } from '../core/facts.ts';
 import type { Manifest, Service } from '../core/model.ts';
 import type { Step } from '../core/plan.ts';
 import type { Notify } from '../core/report.ts';
+import type { Gauge } from './gauge.ts';
 import type { Host } from './host.ts';
 
 export interface Context {
@@ -18,27 +18,6 @@ export interface Context {
   readonly gauge: Gauge;
   /** Seconds since the switch began. */
   elapsed(): number;
-}
-
-/** The latest GPU reading, read anew only when asked to. */
-export interface Gauge {
-  readonly latest: GpuReading;
-  fresh(signal: AbortSignal): Promise<GpuReading>;
-}
-
-export function gaugeFrom(host: Host, first: GpuReading): Gauge {
-  let latest = first;
-  return {
-    get latest() {
-      return latest;
-    },
-    async fresh(signal) {
-      // A machine without a GPU tool does not get one in the middle of a switch.
-      if (latest.kind === 'unmeasured' && latest.why.code === 'no-tool') return latest;
-      latest = await host.telemetry.read(signal);
-      return latest;
-    },
-  };
 }
 
 export function serviceOf(context: Context, step: Step): Service {

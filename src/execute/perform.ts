@@ -67,9 +67,10 @@ async function attempt(context: Context, step: Step, service: Service, watch: St
     return undefined;
   }
   await admit(context, step);
-  const before = context.gauge.latest;
-  await watch.during(act(context, step, service));
-  return step.deltaBytes === 0 || step.gpus.length === 0 ? undefined : verifyMoved(context, step, before);
+  return context.gauge.during(step, async () => {
+    await watch.during(act(context, step, service));
+    return verifyMoved(context, step);
+  });
 }
 
 function act(context: Context, step: Step, service: Service): Promise<void> {

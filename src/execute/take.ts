@@ -8,7 +8,7 @@ import { type Context, within } from './context.ts';
 import { lookAt } from './look.ts';
 
 const FIRST_POLL_MS = 50;
-const SLOWEST_POLL_MS = 1_000;
+const SLOWEST_POLL_MS = 250;
 const JOURNAL_LINES = 10;
 const JOURNAL_WAIT_MS = 2_000;
 

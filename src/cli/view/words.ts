@@ -70,11 +70,14 @@ const WORDS: Words = {
   }),
   'unit-not-found': ({ unit }) => ({
     what: `systemd knows no unit ${unit}`,
-    hint: `see: systemctl --user cat ${unit}`,
+    hint: `see: systemctl cat ${unit} (with --user for a user unit)`,
   }),
   'unit-unusable': ({ unit, load, reason }) => ({
     what: `${unit} can't be used: ${load}${reason ? `: ${reason}` : ''}`,
-    hint: load === 'masked' ? `see: systemctl --user unmask ${unit}` : `see: systemd-analyze --user verify ${unit}`,
+    hint:
+      load === 'masked'
+        ? `see: systemctl unmask ${unit} (with --user for a user unit)`
+        : `see: systemd-analyze verify ${unit} (with --user for a user unit)`,
   }),
   'unit-failed': (failure) => ({
     what: unitFailureWords(failure),
@@ -175,7 +178,7 @@ function problemWords(problem: Problem): string {
 function problemHint(problems: readonly Problem[]): string {
   const codes = new Set(problems.map((problem) => problem.code));
   if (codes.has('unit-not-found'))
-    return 'name the unit in the manifest (unit: NAME.service), or install it; see: systemctl --user list-unit-files';
+    return 'name the unit in the manifest (unit: NAME.service), or install it; see: systemctl list-unit-files (with --user for user units)';
   if (codes.has('does-not-fit')) return 'take a service out of the mode, or declare what it really needs (memory:)';
   return STATUS;
 }

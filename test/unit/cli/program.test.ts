@@ -1,0 +1,59 @@
+import { describe, expect, it } from 'vitest';
+import { COMMANDS } from '../../../src/cli/commands.ts';
+import { parse } from '../../../src/cli/program.ts';
+import { isGpumodError } from '../../../src/core/errors.ts';
+
+/** A command line as one line of text. */
+function asked(line: string): string {
+  try {
+    const found = parse(line.split(' ').filter(Boolean), '1.2.3');
+    if (found.kind === 'text') return `text ${found.text.split('\n')[0]}`;
+    const options = Object.entries(found.options).map(([name, value]) => `${name}=${String(value)}`);
+    return [found.spec.path, ...found.args, ...options.filter((option) => option !== 'input=true')].join(' ');
+  } catch (error) {
+    if (isGpumodError(error) && error.code === 'usage') return `usage: ${error.details.problem}`;
+    throw error;
+  }
+}
+
+describe('what people type', () => {
+  it.each([
+    ['mode switch rag', 'mode switch rag'],
+    ['status', 'status'],
+    ['service sleep vllm-chat', 'service sleep vllm-chat'],
+    ['switch rag --cold --drain 5m', 'switch rag cold=true drain=5m'],
+    ['off', 'off'],
+    ['status --json', 'status json=true'],
+    ['--json status', 'status json=true'],
+    ['-m x.yaml mode plan rag -o plain', 'mode plan rag manifest=x.yaml output=plain'],
+    ['mode plan rag --exit-code', 'mode plan rag exitCode=true'],
+    ['service sleep chat --level 2 --force', 'service sleep chat level=2 force=true'],
+    ['service logs a b -n 5', 'service logs a b lines=5'],
+    ['mode switch rag --no-input', 'mode switch rag input=false'],
+    ['--version', 'text 1.2.3'],
+    ['--help', 'text Usage: gpumod [options] [command]'],
+    ['mode switch --help', 'text Usage: gpumod mode switch [options] <mode>'],
+    ['help mode', 'text Usage: gpumod mode [options] [command]'],
+  ])('%s', (line, expected) => expect(asked(line)).toBe(expected));
+});
+
+describe('what people mistype', () => {
+  it.each([
+    ['mode', 'usage: mode: say which: list, show, current, plan, switch, is-active'],
+    ['', 'usage: say what to do'],
+    ['mode swich rag', "usage: unknown command 'swich' (did you mean switch?)"],
+    ['statsu', "usage: unknown command 'statsu' (did you mean status?)"],
+    ['mode switch', "usage: missing required argument 'mode'"],
+    ['mode switch a b', "usage: too many arguments for 'switch'. Expected 1 argument but got 2."],
+    ['status --jsn', "usage: unknown option '--jsn' (did you mean --json?)"],
+    [
+      'status -o xml',
+      "usage: option '-o, --output <format>' argument 'xml' is invalid. Allowed choices are table, json, ndjson, plain.",
+    ],
+    ['service sleep x --level 3', "usage: option '--level <level>' argument '3' is invalid. Allowed choices are 1, 2."],
+  ])('%s', (line, expected) => expect(asked(line)).toBe(expected));
+});
+
+it('every command has an action that loads', async () => {
+  for (const spec of COMMANDS) expect(typeof (await spec.load()), spec.path).toBe('function');
+});
