@@ -25,6 +25,8 @@ export interface Driver<S extends Service = Service> {
   readonly nap?: Nap<S>;
   /** Requests being served or queued; undefined = the engine can't tell. Never wakes it. */
   inFlight?(service: S, signal: AbortSignal): Promise<number | undefined>;
+  /** Makes a stop of its unit prompt (llama-server >= b7225: SIGTERM with a request in flight never ends). May throw. */
+  beforeStop?(service: S, signal: AbortSignal): Promise<void>;
   /** One small request that proves it serves (`verify:`); throws `engine-contradicts`. */
   canary?(service: S, signal: AbortSignal): Promise<void>;
 }

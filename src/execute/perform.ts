@@ -1,6 +1,6 @@
 /** One step of a plan: act, verify, and the fallback that the plan foresaw. */
 import { type AnyGpumodError, GpumodError, isGpumodError } from '../core/errors.ts';
-import type { Service } from '../core/model.ts';
+import { asleepBytesOf, type Service } from '../core/model.ts';
 import type { Step } from '../core/plan.ts';
 import type { StepOutcome } from '../core/report.ts';
 import { type Context, serviceOf, within } from './context.ts';
@@ -56,7 +56,7 @@ async function fallBack(
 
 /** A stop instead of a sleep frees the residual too; a restart ends where the wake would have. */
 function fallbackDelta(step: Step, service: Service): number {
-  return step.ifRefused === 'stop' ? step.deltaBytes - (service.memory.asleepBytes ?? 0) : step.deltaBytes;
+  return step.ifRefused === 'stop' ? step.deltaBytes - asleepBytesOf(service) : step.deltaBytes;
 }
 
 /** Returns the measured bytes that came free (+) or were taken (-). */

@@ -7,7 +7,7 @@ import type { Telemetry } from './telemetry.ts';
 /** It takes 20 to 500 ms when well; a driver in trouble makes it hang. */
 const DEADLINE_MS = 5_000;
 
-const FIELDS = ['index', 'uuid', 'memory.total', 'memory.used', 'memory.free', 'name'] as const;
+const FIELDS = ['index', 'uuid', 'name', 'memory.total', 'memory.used', 'memory.free'] as const;
 
 export function openNvidia(run: Run): Telemetry {
   return {
@@ -34,13 +34,15 @@ export function parseCards(text: string): GpuReading {
   const gpus: GpuFacts[] = [];
   for (const line of text.split('\n').filter((part) => part.trim() !== '')) {
     const cells = line.split(',').map((cell) => cell.trim());
-    const [index, uuid, total, used, free] = cells;
+    const [index, uuid] = cells;
+    // From the end, so that a comma in the name shifts no number.
+    const [total, used, free] = cells.slice(-3);
     if (index === undefined || uuid === undefined || !/^\d+$/.test(index) || cells.length < FIELDS.length)
       return unmeasured('not-understood', line);
     gpus.push({
       index: Number(index),
       uuid,
-      name: cells.slice(FIELDS.length - 1).join(', '), // last, so that a comma in it shifts no number
+      name: cells.slice(2, -3).join(', '),
       totalBytes: mebibytes(total),
       usedBytes: mebibytes(used),
       freeBytes: mebibytes(free),

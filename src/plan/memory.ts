@@ -1,6 +1,6 @@
 /** Who holds how much of each card, as far as it is declared, and whether a target fits. Pure. */
 import type { GpuReading } from '../core/facts.ts';
-import type { Manifest, Service } from '../core/model.ts';
+import { asleepBytesOf, type Manifest, type Service } from '../core/model.ts';
 import type { Wanted } from '../core/plan.ts';
 import type { Claim, Problem } from '../core/problem.ts';
 import { isDown, type Observation, type ServiceState } from '../core/state.ts';
@@ -9,7 +9,7 @@ import type { WantedStates } from './wanted.ts';
 /** Declared bytes a service holds on each of its GPUs in a state; it may hold more while it changes. */
 export function heldBytes(service: Service, state: ServiceState): number {
   if (isDown(state)) return 0;
-  if (state.kind === 'sleeping') return service.memory.asleepBytes ?? 0;
+  if (state.kind === 'sleeping') return asleepBytesOf(service);
   return service.memory.awakeBytes ?? 0;
 }
 
@@ -31,7 +31,7 @@ function claimIn(service: Service, wanted: Wanted, state: ServiceState): Claim |
     case 'awake':
       return claim('awake', service.memory.awakeBytes);
     case 'resting':
-      return isDown(state) ? undefined : claim('asleep', service.memory.asleepBytes);
+      return isDown(state) ? undefined : claim('asleep', asleepBytesOf(service));
     case 'stopped':
       return undefined;
     case 'any':

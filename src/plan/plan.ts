@@ -2,8 +2,8 @@
  * The planner: from what is to what is wanted. A pure function: no clock, no I/O, no randomness; same input, same plan.
  * wanted.ts says what each service shall be, step-for.ts how it gets there, memory.ts whether that fits, order.ts when.
  */
-import type { Manifest, Service } from '../core/model.ts';
-import { type Plan, type Planned, type PlanWarning, RELEASES, type Step, type Wanted } from '../core/plan.ts';
+import { asleepBytesOf, type Manifest, type Service } from '../core/model.ts';
+import type { Plan, Planned, PlanWarning, Step, Wanted } from '../core/plan.ts';
 import type { Problem } from '../core/problem.ts';
 import type { Observation } from '../core/state.ts';
 import { cardBytes, gpusOf, heldBytes, makeFit, missingGpus } from './memory.ts';
@@ -70,15 +70,18 @@ function compose(input: PlanInput, moves: readonly Move[], wanted: WantedStates)
   };
 }
 
-/** Declared bytes the step takes (+) or frees (-) on each of its GPUs. */
+/**
+ * Declared bytes the step takes (+) or frees (-) on each of its GPUs. What a service in between holds (starting, failing,
+ * unhealthy) can't be said: it is neither asked back from a stop nor asked for again by a wait.
+ */
 function delta(step: OrderedStep, { manifest, now }: PlanInput): number {
   const service = manifest.services.get(step.service);
-  const seen = now.services.get(step.service);
-  if (!service || !seen) return 0;
-  const held = heldBytes(service, seen.state);
-  if (step.kind === 'sleep') return (service.memory.asleepBytes ?? 0) - held;
-  if (RELEASES.has(step.kind)) return -held;
-  return (service.memory.awakeBytes ?? 0) - held;
+  const state = now.services.get(step.service)?.state;
+  if (!service || !state || step.kind === 'await' || step.kind === 'restart') return 0;
+  const held = state.kind === 'awake' || state.kind === 'sleeping' ? heldBytes(service, state) : 0;
+  if (step.kind === 'sleep') return asleepBytesOf(service) - held;
+  if (step.kind === 'stop') return -held;
+  return (service.memory.awakeBytes ?? held) - held;
 }
 
 /** Measured use of each card, else the sum of what its services declare. */

@@ -14,9 +14,9 @@ const verdict = async (run: Run) => {
 };
 
 describe('the answer of nvidia-smi', () => {
-  it('two cards, MiB, the name last with a comma in it', () => {
+  it('two cards, MiB, a comma in a name', () => {
     const text =
-      '0, GPU-4c1f, 81920, 41234, 40686, NVIDIA A100-SXM4-80GB\n1, GPU-9e00, 24576, 0, 24576, Card, the second\n';
+      '0, GPU-4c1f, NVIDIA A100-SXM4-80GB, 81920, 41234, 40686\n1, GPU-9e00, Card, the second, 24576, 0, 24576\n';
     expect(parseCards(text)).toEqual({
       kind: 'measured',
       gpus: [
@@ -42,7 +42,7 @@ describe('the answer of nvidia-smi', () => {
   it.each(['[N/A]', 'N/A', '[Not Supported]', '[Unknown Error]', '[Insufficient Permissions]'])(
     '%s is unknown, not 0',
     (cell) =>
-      expect(parseCards(`0, GPU-1, ${cell}, ${cell}, ${cell}, NVIDIA GB10`)).toMatchObject({
+      expect(parseCards(`0, GPU-1, NVIDIA GB10, ${cell}, ${cell}, ${cell}`)).toMatchObject({
         gpus: [{ totalBytes: null, usedBytes: null, freeBytes: null }],
       }),
   );
@@ -60,7 +60,7 @@ describe('the tool itself', () => {
         answering({ code: 9, stdout: "NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver." }),
       ),
     ).toBe('tool-failed'));
-  it('well', async () => expect(await verdict(answering({ stdout: '0, GPU-1, 1, 1, 0, x' }))).toBe(1));
+  it('well', async () => expect(await verdict(answering({ stdout: '0, GPU-1, x, 1, 1, 0' }))).toBe(1));
   it('an abort of the caller is the caller’s', async () => {
     const gone = AbortSignal.abort(new Error('enough'));
     await expect(openNvidia(failing(new Error('killed'))).read(gone)).rejects.toThrow('enough');

@@ -1,0 +1,157 @@
+/**
+ * One simulated engine as a process of its own: `node engine-main.js vllm --port 8000 --card /run/card.sock --gpu 0 ...`.
+ * Started by the demo's units, and by real units in tests. It ends when the card goes away.
+ */
+import { parseArgs } from 'node:util';
+import { parseSize } from '../core/units.ts';
+import { type CardClient, connectCard } from './card-client.ts';
+import { startSimHttp } from './sim-http.ts';
+import { startSimLlama } from './sim-llama.ts';
+import type { Exit } from './sim-server.ts';
+import { startSimVllm } from './sim-vllm.ts';
+import { StartFailure, take } from './vllm-memory.ts';
+
+const { positionals, values } = parseArgs({
+  allowPositionals: true,
+  options: {
+    port: { type: 'string' },
+    /** Socket of the card; without it no memory is taken. */
+    card: { type: 'string' },
+    /** Indices, `0,1`. */
+    gpu: { type: 'string', default: '0' },
+    awake: { type: 'string', default: '0B' },
+    residual: { type: 'string', default: '0B' },
+    utilization: { type: 'string' },
+    version: { type: 'string', default: '0.24.0' },
+    text: { type: 'string' },
+    'start-ms': { type: 'string', default: '0' },
+    'sleep-ms': { type: 'string', default: '0' },
+    'wake-ms': { type: 'string', default: '0' },
+    'reload-ms': { type: 'string', default: '0' },
+    'load-ms': { type: 'string', default: '0' },
+    'stop-ms': { type: 'string', default: '0' },
+    /** vLLM without VLLM_SERVER_DEV_MODE=1. */
+    'no-dev': { type: 'boolean', default: false },
+    /** vLLM without --enable-sleep-mode. */
+    'no-sleep': { type: 'boolean', default: false },
+    /** llama.cpp: a model's id, repeated; each takes `--awake`. */
+    model: { type: 'string', multiple: true, default: [] as string[] },
+    single: { type: 'boolean', default: false },
+    'models-max': { type: 'string', default: '1' },
+    autoload: { type: 'boolean', default: false },
+    'api-key': { type: 'string' },
+    fail: { type: 'string' },
+  },
+});
+
+interface Running {
+  readonly exited: Promise<Exit>;
+  close(): Promise<void>;
+}
+
+const log = (line: string): void => void process.stderr.write(`${line}\n`);
+const ms = (text: string): number => Number(text);
+
+function size(text: string): number {
+  const bytes = parseSize(text);
+  if (bytes === undefined) throw new RangeError(`not a size: ${text}`);
+  return bytes;
+}
+
+function common(card: CardClient | undefined, gpus: readonly number[]) {
+  const { fail } = values;
+  return {
+    log,
+    gpus,
+    awakeBytes: size(values.awake),
+    residualBytes: size(values.residual),
+    startMs: ms(values['start-ms']),
+    sleepMs: ms(values['sleep-ms']),
+    wakeMs: ms(values['wake-ms']),
+    reloadMs: ms(values['reload-ms']),
+    ...(values.port === undefined ? {} : { port: Number(values.port) }),
+    ...(card ? { card } : {}),
+    ...(fail === 'oom' ? { dieOnStart: 'oom' as const } : {}),
+    ...(fail === 'exit' ? { dieOnStart: 'exit' as const } : {}),
+  };
+}
+
+/** A process without an API that only holds memory. */
+async function startPlain(card: CardClient | undefined, gpus: readonly number[]): Promise<Running> {
+  const idle = setInterval(() => {}, 2 ** 30);
+  const exited = new Promise<Exit>((resolve) => {
+    take(card ?? NO_CARD, gpus, size(values.awake)).catch((error: unknown) => {
+      const reason = error instanceof StartFailure ? error.message : String(error);
+      log(reason);
+      resolve({ code: 1, reason });
+    });
+  });
+  return { exited, close: async () => clearInterval(idle) };
+}
+
+const NO_CARD: Pick<CardClient, 'alloc' | 'free'> = {
+  alloc: async () => ({ granted: true, freeBytes: 0, totalBytes: 0 }),
+  free: async () => {},
+};
+
+function start(kind: string | undefined, card: CardClient | undefined): Promise<Running> {
+  const gpus = values.gpu === '' ? [] : values.gpu.split(',').map(Number);
+  const shared = common(card, gpus);
+  const key = values['api-key'];
+  switch (kind) {
+    case 'vllm':
+      return startSimVllm({
+        ...shared,
+        version: values.version,
+        devMode: !values['no-dev'],
+        enableSleep: !values['no-sleep'],
+        ...(key === undefined ? {} : { apiKey: key }),
+        ...(values.text === undefined ? {} : { text: values.text }),
+        ...(values.utilization === undefined ? {} : { utilization: Number(values.utilization) }),
+      });
+    case 'llama':
+      return startSimLlama({
+        ...shared,
+        mode: values.single ? 'single' : 'router',
+        models: values.model.map((id) => ({ id, bytes: shared.awakeBytes })),
+        modelsMax: Number(values['models-max']),
+        autoload: values.autoload,
+        loadMs: ms(values['load-ms']),
+        ...(key === undefined ? {} : { apiKey: key }),
+      });
+    case 'http':
+      return startSimHttp(shared);
+    case 'none':
+      return startPlain(card, gpus);
+    default:
+      throw new RangeError(`unknown engine: ${kind}`);
+  }
+}
+
+async function main(): Promise<void> {
+  let stopping = false;
+  let engine: Running | undefined;
+  const stop = async () => {
+    if (stopping) return;
+    stopping = true;
+    log('Shutting down');
+    await new Promise((resolve) => setTimeout(resolve, ms(values['stop-ms'])));
+    await engine?.close();
+    process.exit(0);
+  };
+  process.on('SIGTERM', () => void stop());
+  const card = values.card === undefined ? undefined : await connectCard(values.card, process.pid);
+  void card?.lost.then(() => {
+    if (stopping) return;
+    log('CUDA error: GPU is lost');
+    process.exit(1);
+  });
+  engine = await start(positionals[0], card);
+  const { code } = await engine.exited;
+  if (!stopping) process.exit(code);
+}
+
+main().catch((error: unknown) => {
+  log(error instanceof Error ? error.message : String(error));
+  process.exit(1);
+});

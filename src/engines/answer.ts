@@ -1,0 +1,70 @@
+/** Reading an engine's answers: JSON, its words for an error, and what a failure or a bad status says of the engine. */
+import { isGpumodError } from '../core/errors.ts';
+import type { EngineFacts } from '../core/facts.ts';
+import type { HttpFailure, HttpResponse } from '../io/http.ts';
+
+/** The body as JSON; undefined when it is none. */
+export function jsonOf({ text }: HttpResponse): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The value at a dotted path (`data.0.id`); undefined when there is none. */
+export function valueAt(json: unknown, path: string): unknown {
+  let value = json;
+  for (const key of path.split('.')) {
+    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, key)) return undefined;
+    value = (value as Readonly<Record<string, unknown>>)[key];
+  }
+  return value;
+}
+
+export function isOk({ status }: HttpResponse): boolean {
+  return status >= 200 && status < 300;
+}
+
+/** The engine's own words, in one short line. Engines put them in `error.message`, `error`, `detail`, or send plain text. */
+export function wordsOf(response: HttpResponse): string {
+  const json = jsonOf(response);
+  const words = valueAt(json, 'error.message') ?? valueAt(json, 'error') ?? valueAt(json, 'detail') ?? response.text;
+  return visible(typeof words === 'string' ? words : JSON.stringify(words));
+}
+
+const MAX_WORDS = 200;
+
+/** Safe to print: an engine's text may hold terminal escapes, line breaks, or a whole HTML page. */
+export function visible(text: string): string {
+  const line = text.trim().slice(0, MAX_WORDS + 1);
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the ones to make visible
+  const plain = line.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e]/g, (char) =>
+    char === '\n' || char === '\t' ? ' ' : `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`,
+  );
+  return plain.length > MAX_WORDS ? `${plain.slice(0, MAX_WORDS)}…` : plain;
+}
+
+/** What an answer with an unexpected status or body says of the engine. */
+export function factsOfAnswer(request: string, response: HttpResponse): EngineFacts {
+  const { status } = response;
+  const detail = `${request}: ${status} ${wordsOf(response)}`.trimEnd();
+  if (status === 401 || status === 403) return { kind: 'denied', why: { code: 'unauthorized', detail } };
+  return { kind: 'garbled', why: { code: isOk(response) ? 'not-understood' : 'error-status', detail } };
+}
+
+/** By name: drivers know the HTTP client by its types only. */
+export function isHttpFailure(error: unknown): error is HttpFailure {
+  return error instanceof Error && error.name === 'HttpFailure';
+}
+
+/** What no answer says of the engine; throws what is no answer about the engine (an abort, a bug). */
+export function factsOfFailure(error: unknown): EngineFacts {
+  if (isGpumodError(error) && error.code === 'secret-missing')
+    return { kind: 'denied', why: { code: 'secret-missing', detail: error.details.where } };
+  if (!isHttpFailure(error)) throw error;
+  const detail = visible(error.message);
+  if (error.kind === 'too-large') return { kind: 'garbled', why: { code: 'too-large', detail } };
+  if (error.kind === 'protocol') return { kind: 'garbled', why: { code: 'not-understood', detail } };
+  return { kind: 'down', why: { code: error.kind, detail } };
+}

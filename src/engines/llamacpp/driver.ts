@@ -1,0 +1,93 @@
+/** llama.cpp's `llama-server`, as a router of models or with a single one. What it does to its models is in `nap.ts`. */
+import type { EngineFacts, NapAbility } from '../../core/facts.ts';
+import type { LlamacppService } from '../../core/model.ts';
+import type { HttpResponse } from '../../io/http.ts';
+import { factsOfAnswer, jsonOf, valueAt, visible, wordsOf } from '../answer.ts';
+import { makeCanary } from '../canary.ts';
+import type { MakeDriver } from '../driver.ts';
+import { sumOf } from '../prometheus.ts';
+import { lookInto, type Talk, talkTo } from '../talk.ts';
+import { holdsMemory, isNamed, type Model, modelsIn, wantedOf } from './models.ts';
+import { makeNap, unloadAll } from './nap.ts';
+
+export const makeLlamacpp: MakeDriver<LlamacppService> = (parts) => ({
+  probe: (service, signal) => lookInto(parts, service, signal, (talk) => look(talk, service), '/health'),
+  nap: makeNap(parts),
+  inFlight: async (service, signal) => requestsIn(await talkTo(parts, service, signal)),
+  beforeStop: async (service, signal) => unloadAll(parts, service, signal),
+  canary: makeCanary(parts),
+});
+
+/** An unloaded model is read from disk again, as after vLLM's level 2. */
+const ROUTER_NAP: NapAbility = { can: true, levels: [2] };
+const SINGLE_NAP: NapAbility = { can: false, why: { code: 'single-model' } };
+
+/** Without `?model=` neither request loads or wakes anything. */
+async function look(talk: Talk, service: LlamacppService): Promise<EngineFacts> {
+  const [props, list] = await Promise.all([talk.ask('GET', '/props'), talk.ask('GET', '/models')]);
+  if (props.status !== 200) return withoutProps(props);
+  const json = jsonOf(props);
+  const build = valueAt(json, 'build_info');
+  const version = typeof build === 'string' ? { version: visible(build) } : {};
+  if (valueAt(json, 'role') === 'router') {
+    const models = modelsIn(list);
+    return models ? routerFacts(service, models, version) : factsOfAnswer('GET /models', list);
+  }
+  // One that idles (`is_sleeping`) takes its memory back at the next request: it is planned for as awake.
+  const isSingle = [valueAt(json, 'is_sleeping'), valueAt(json, 'model_path')].some((value) => value !== undefined);
+  return isSingle ? { kind: 'ready', nap: SINGLE_NAP, ...version } : factsOfAnswer('GET /props', props);
+}
+
+function withoutProps(props: HttpResponse): EngineFacts {
+  if (isLoading(props)) return { kind: 'loading' };
+  const isOther = props.status === 404 && props.headers['server'] !== 'llama.cpp';
+  return isOther
+    ? { kind: 'garbled', why: { code: 'wrong-engine', detail: 'GET /props: 404' } }
+    : factsOfAnswer('GET /props', props);
+}
+
+/** A single-model server answers before its model is there. */
+function isLoading(answer: HttpResponse): boolean {
+  return answer.status === 503 && wordsOf(answer) === 'Loading model';
+}
+
+function routerFacts(
+  { models: names }: LlamacppService,
+  models: readonly Model[],
+  version: { readonly version?: string },
+): EngineFacts {
+  const wanted = wantedOf(names, models);
+  if (!wanted) {
+    const detail = visible(models.map(({ id }) => id).join(', '));
+    return { kind: 'denied', why: { code: 'models-unclear', detail } };
+  }
+  if (!models.some(holdsMemory)) return { kind: 'asleep', level: 2, nap: ROUTER_NAP, ...version };
+  const statusOf = (name: string) => models.find((model) => isNamed(model, name))?.status;
+  const missing = wanted.filter((name) => statusOf(name) !== 'loaded');
+  if (missing.length > 0 && missing.every((name) => statusOf(name) === 'loading')) return { kind: 'loading' };
+  return { kind: 'ready', nap: ROUTER_NAP, missing, ...version };
+}
+
+/** Only loaded models are asked, and never with autoload: asking would load the others, and `/slots` wakes an idle one. */
+async function requestsIn(talk: Talk): Promise<number | undefined> {
+  const props = jsonOf(await talk.ask('GET', '/props'));
+  if (valueAt(props, 'role') !== 'router') return valueAt(props, 'is_sleeping') === true ? 0 : requestsOf(talk, '');
+  const models = modelsIn(await talk.ask('GET', '/models'));
+  if (!models) return undefined;
+  let sum = 0;
+  for (const { id } of models.filter(({ status }) => status === 'loaded')) {
+    const requests = await requestsOf(talk, `?model=${encodeURIComponent(id)}&autoload=false`);
+    if (requests === undefined) return undefined;
+    sum += requests;
+  }
+  return sum;
+}
+
+/** `/metrics` needs the server's `--metrics` and counts the queue too; `/slots` is on by default and does not. */
+async function requestsOf(talk: Talk, query: string): Promise<number | undefined> {
+  const metrics = await talk.ask('GET', `/metrics${query}`);
+  if (metrics.status === 200)
+    return sumOf(metrics.text, ['llamacpp:requests_processing', 'llamacpp:requests_deferred']);
+  const slots = jsonOf(await talk.ask('GET', `/slots${query}`));
+  return Array.isArray(slots) ? slots.filter((slot) => valueAt(slot, 'is_processing') === true).length : undefined;
+}

@@ -1,0 +1,55 @@
+/** The models of a llama-server router, as `GET /models` lists them. */
+import type { HttpResponse } from '../../io/http.ts';
+import { jsonOf, valueAt } from '../answer.ts';
+
+export interface Model {
+  readonly id: string;
+  readonly aliases: readonly string[];
+  /** `unloaded`, `loading`, `loaded`, `sleeping`, `downloading`, `downloaded`, or what a later build invents. */
+  readonly status: string;
+  /** Of its last process; also set by an unload that had to kill a busy one. */
+  readonly exitCode?: number;
+}
+
+/** Undefined when the answer is no router's list: a single-model server's entries have no status. */
+export function modelsIn(answer: HttpResponse): readonly Model[] | undefined {
+  const data = valueAt(jsonOf(answer), 'data');
+  if (answer.status !== 200 || !Array.isArray(data)) return undefined;
+  const models = data.map(modelOf);
+  return models.every((model) => model !== undefined) ? models : undefined;
+}
+
+function modelOf(entry: unknown): Model | undefined {
+  const [id, status, aliases, failed, code] = [
+    'id',
+    'status.value',
+    'aliases',
+    'status.failed',
+    'status.exit_code',
+  ].map((path) => valueAt(entry, path));
+  if (typeof id !== 'string' || typeof status !== 'string') return undefined;
+  return {
+    id,
+    status,
+    aliases: Array.isArray(aliases) ? aliases.filter((alias) => typeof alias === 'string') : [],
+    ...(failed === true ? { exitCode: typeof code === 'number' ? code : 1 } : {}),
+  };
+}
+
+const WITHOUT_PROCESS: ReadonlySet<string> = new Set(['unloaded', 'downloading', 'downloaded']);
+
+/** It has a process, and with it GPU memory: also while it loads, and while it idles (`sleeping` keeps its context). */
+export function holdsMemory({ status }: Model): boolean {
+  return !WITHOUT_PROCESS.has(status);
+}
+
+export function isNamed({ id, aliases }: Model, name: string): boolean {
+  return id === name || aliases.includes(name);
+}
+
+/** The names that "awake" loads; undefined when the manifest gives none and the router lists not just one. */
+export function wantedOf(names: readonly string[], models: readonly Model[]): readonly string[] | undefined {
+  if (names.length > 0) return names;
+  const [only, ...others] = models;
+  return only && others.length === 0 ? [only.id] : undefined;
+}

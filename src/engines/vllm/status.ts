@@ -1,0 +1,38 @@
+/** What vLLM tells besides awake or asleep: its version, its requests in flight, how deep it sleeps. */
+import type { SleepLevel } from '../../core/model.ts';
+import { jsonOf, valueAt, visible } from '../answer.ts';
+import { samplesOf, sumOf } from '../prometheus.ts';
+import type { Talk } from '../talk.ts';
+
+/** Never rejects: a server that does not tell its version is taken for an unknown one. */
+export async function versionIn(talk: Talk): Promise<string | undefined> {
+  try {
+    const version = valueAt(jsonOf(await talk.ask('GET', '/version')), 'version');
+    return typeof version === 'string' ? visible(version) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+const MAX_BYTES = 16 * 2 ** 20;
+
+/** Requests running and waiting, over all engines of the server; undefined = not told (`--disable-log-stats`). */
+export async function requestsIn(talk: Talk): Promise<number | undefined> {
+  const text = await metrics(talk);
+  return text === undefined ? undefined : sumOf(text, ['vllm:num_requests_running', 'vllm:num_requests_waiting']);
+}
+
+const LEVELS: Readonly<Record<string, SleepLevel>> = { weights_offloaded: 1, discard_all: 2 };
+
+/** vLLM >= 0.11.1; undefined when it is not told, or engines of the server disagree. */
+export async function sleepLevelOf(talk: Talk): Promise<SleepLevel | undefined> {
+  const text = (await metrics(talk)) ?? '';
+  const states = samplesOf(text, 'vllm:engine_sleep_state').filter(({ value }) => value === 1);
+  const levels = new Set(states.map(({ labels }) => LEVELS[labels['sleep_state'] ?? '']));
+  return levels.size === 1 ? [...levels][0] : undefined;
+}
+
+async function metrics(talk: Talk): Promise<string | undefined> {
+  const { status, text } = await talk.ask('GET', '/metrics', { maxBodyBytes: MAX_BYTES });
+  return status === 200 ? text : undefined;
+}

@@ -1,0 +1,119 @@
+/** Text files and folders, small and read whole: the only file of the manifest and the state that touches the disk. */
+import type { Stats } from 'node:fs';
+import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+
+/** `other`: a pipe, a device, a socket. */
+export type PathKind = 'file' | 'folder' | 'other';
+
+export type FileFailureKind =
+  | 'missing' // nothing there, or a link that leads nowhere
+  | 'denied'
+  | 'is-folder'
+  | 'too-large'
+  | 'not-text' // not UTF-8
+  | 'failed';
+
+/** A path could not be used; `message` is the system's own. */
+export class FileFailure extends Error {
+  readonly kind: FileFailureKind;
+  constructor(kind: FileFailureKind, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'FileFailure';
+    this.kind = kind;
+  }
+}
+
+/** Everything rejects with FileFailure. */
+export interface Files {
+  /** The whole file as text, a byte order mark removed. Longer than `maxBytes` is a failure, not a truncation. */
+  read(path: string, maxBytes: number): Promise<string>;
+  /** What the path leads to, links followed; undefined = nothing. */
+  kind(path: string): Promise<PathKind | undefined>;
+  /** The names in a folder, sorted by their bytes. */
+  list(path: string): Promise<readonly string[]>;
+  /** Writes the whole file at once or not at all, readable by its owner only; makes the folders it needs. */
+  replace(path: string, text: string): Promise<void>;
+}
+
+export const systemFiles: Files = {
+  read: (path, maxBytes) => told(async () => decoded(await readUpTo(path, maxBytes))),
+  async kind(path) {
+    try {
+      return await told(async () => kindOf(await stat(path)));
+    } catch (error) {
+      if (error instanceof FileFailure && error.kind === 'missing') return undefined;
+      throw error;
+    }
+  },
+  list: (path) =>
+    told(async () => (await readdir(path)).sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)))),
+  replace: (path, text) => told(() => replace(path, text)),
+};
+
+function kindOf(stats: Stats): PathKind {
+  if (stats.isDirectory()) return 'folder';
+  return stats.isFile() ? 'file' : 'other';
+}
+
+/** Reads to the end without trusting the size the system tells: a pipe has none, `/dev/zero` no end. */
+async function readUpTo(path: string, maxBytes: number): Promise<Buffer> {
+  const handle = await open(path, 'r');
+  try {
+    const buffer = Buffer.allocUnsafe(maxBytes + 1);
+    let length = 0;
+    while (length < buffer.length) {
+      const { bytesRead } = await handle.read(buffer, length, buffer.length - length);
+      if (bytesRead === 0) return buffer.subarray(0, length);
+      length += bytesRead;
+    }
+    throw new FileFailure('too-large', `more than ${maxBytes} bytes`);
+  } finally {
+    await handle.close();
+  }
+}
+
+function decoded(bytes: Buffer): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch (cause) {
+    throw new FileFailure('not-text', 'not UTF-8 text', { cause });
+  }
+}
+
+async function replace(path: string, text: string): Promise<void> {
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  const draft = `${path}.new`;
+  try {
+    const handle = await open(draft, 'w', 0o600);
+    try {
+      await handle.writeFile(text);
+      await handle.sync(); // else the new name may outlive a power cut, and its content not
+    } finally {
+      await handle.close();
+    }
+    await rename(draft, path);
+  } catch (error) {
+    await rm(draft, { force: true }).catch(() => {});
+    throw error;
+  }
+}
+
+const KINDS: Readonly<Record<string, FileFailureKind>> = {
+  ENOENT: 'missing',
+  ENOTDIR: 'missing',
+  EACCES: 'denied',
+  EPERM: 'denied',
+  EISDIR: 'is-folder',
+};
+
+/** The system's errors as ours. */
+async function told<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (cause) {
+    if (cause instanceof FileFailure) throw cause;
+    const { code = '', message = String(cause) } = cause as NodeJS.ErrnoException;
+    throw new FileFailure(KINDS[code] ?? 'failed', message, { cause });
+  }
+}

@@ -1,0 +1,60 @@
+/** Finds, reads, checks and resolves the manifest: all its faults in one run, or the manifest. */
+import { GpumodError, type ManifestIssue } from '../core/errors.ts';
+import type { Manifest } from '../core/model.ts';
+import { FileFailure } from '../io/files.ts';
+import { check } from './check.ts';
+import { inspect } from './inspect.ts';
+import { locateManifest, unreadable, type Where } from './locate.ts';
+import { merge } from './merge.ts';
+import { type Checked, resolve } from './resolve.ts';
+import { openSource, type Source } from './source.ts';
+
+/** A thousand services fit; what is larger is no manifest. */
+const MAX_FILE_BYTES = 256 * 1024;
+
+/** Throws `manifest-not-found`, `manifest-unreadable`, `manifest-invalid`. */
+export async function loadManifest(where: Where): Promise<Manifest> {
+  const paths = await locateManifest(where);
+  const sources = await Promise.all(paths.map((path) => readSource(path, where)));
+  const inspected = sources.map((source) => ({ source, ...(source.raw ? inspect(source.raw) : { faults: [] }) }));
+  const issues = [
+    ...sources.flatMap((source) => source.issues),
+    ...inspected.flatMap(({ source, faults }) => faults.map((fault) => source.issue(fault))),
+    // A file that can't be read would make every reference into it look wrong.
+    ...(sources.every(({ raw }) => raw) ? between(sources) : []),
+  ];
+  if (issues.length > 0) throw new GpumodError('manifest-invalid', { issues: inOrder(issues, paths) });
+  const checked = inspected.flatMap(({ source: { file }, entry }): Checked[] => (entry ? [{ file, entry }] : []));
+  return resolve(checked, where.home);
+}
+
+async function readSource(file: string, { files, env }: Where): Promise<Source> {
+  try {
+    return openSource(file, await files.read(file, MAX_FILE_BYTES), env);
+  } catch (error) {
+    if (!(error instanceof FileFailure) || !['too-large', 'not-text'].includes(error.kind))
+      return unreadable(file, error);
+    const issue = { file, line: 1, col: 1, path: '', message: `no manifest: ${error.message}` };
+    return { file, issues: [issue], issue: () => issue };
+  }
+}
+
+function between(sources: readonly Source[]): readonly ManifestIssue[] {
+  const whole = merge(sources);
+  const [first] = sources;
+  const empty = whole.services.size === 0 && first ? [first.issue({ path: ['services'], message: 'no services' })] : [];
+  return [...whole.issues, ...empty, ...check(whole)];
+}
+
+/** By file, line and column; of several faults at one place the first found is the cause of the others. */
+function inOrder(issues: readonly ManifestIssue[], files: readonly string[]): readonly ManifestIssue[] {
+  const seen = new Set<string>();
+  const isNew = ({ file, line, col, path }: ManifestIssue) => {
+    const spot = `${file}:${line}:${col}:`;
+    if (seen.has(spot) || seen.has(spot + path)) return false;
+    return seen.add(spot + path);
+  };
+  return issues
+    .filter(isNew)
+    .sort((a, b) => files.indexOf(a.file) - files.indexOf(b.file) || a.line - b.line || a.col - b.col);
+}

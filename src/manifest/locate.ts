@@ -1,0 +1,49 @@
+/** Finds the files of the manifest: what is asked for by name, else the first place that has one. */
+import { join } from 'node:path';
+import { GpumodError } from '../core/errors.ts';
+import { FileFailure, type Files } from '../io/files.ts';
+import type { Environment } from './environment.ts';
+
+export interface Where {
+  /** Of `--manifest`. */
+  readonly path?: string;
+  readonly env: Environment;
+  readonly home: string;
+  readonly files: Files;
+}
+
+/** The YAML files in the order they are merged; never none. Throws `manifest-not-found`, `manifest-unreadable`. */
+export async function locateManifest(where: Where): Promise<readonly string[]> {
+  const places = candidates(where);
+  for (const place of places) {
+    const found = await filesAt(place, where.files).catch((error: unknown) => unreadable(place, error));
+    if (found.length > 0) return found;
+  }
+  throw new GpumodError('manifest-not-found', { searched: places });
+}
+
+/** A place asked for by name is the only one: another manifest would be a surprise. */
+function candidates({ path, env, home }: Where): readonly string[] {
+  const asked = path || env['GPUMOD_MANIFEST'];
+  if (asked) return [asked];
+  const config = env['XDG_CONFIG_HOME'];
+  // The XDG specification has relative paths ignored.
+  return [join(config?.startsWith('/') ? config : join(home, '.config'), 'gpumod'), '/etc/gpumod'];
+}
+
+async function filesAt(place: string, files: Files): Promise<readonly string[]> {
+  const kind = await files.kind(place);
+  if (kind === undefined) return [];
+  if (kind !== 'folder') return [place]; // also a pipe: --manifest <(generate)
+  const names = (await files.list(place)).filter((name) => /^[^.].*\.ya?ml$/.test(name));
+  const paths = names.map((name) => join(place, name));
+  const kinds = await Promise.all(paths.map((path) => files.kind(path)));
+  // A link that leads nowhere stays: reading it tells.
+  return paths.filter((_, index) => kinds[index] === 'file' || kinds[index] === undefined);
+}
+
+/** A manifest that is there and can't be read is never passed over. */
+export function unreadable(file: string, error: unknown): never {
+  if (!(error instanceof FileFailure)) throw error;
+  throw new GpumodError('manifest-unreadable', { file, reason: error.message }, { cause: error });
+}

@@ -1,0 +1,227 @@
+/** What a manifest may say, key by key: the only file that knows zod. Types and the editors' JSON Schema come from here. */
+import * as z from 'zod';
+import { type EngineName, FAILURE_POLICIES, IDLE_POLICIES, SCOPES } from '../core/model.ts';
+import { address } from './address.ts';
+import { type Checked, shown, wrong } from './fault.ts';
+import { duration, size } from './quantities.ts';
+import { headers, level, line, NAME, oneOf, path, secret, text, truth, unit, whole } from './scalars.ts';
+
+/** One value: checked by one function, shown to editors as `json`. */
+function leaf<T>(description: string, json: Readonly<Record<string, unknown>>, check: (value: unknown) => Checked<T>) {
+  return z
+    .unknown()
+    .meta({ description, ...json })
+    .transform((value, context): T => {
+      const checked = value === undefined ? wrong('missing') : check(value);
+      if ('ok' in checked) return checked.ok;
+      context.addIssue({ code: 'custom', message: checked.wrong, params: { suggestion: checked.suggestion } });
+      return z.NEVER;
+    });
+}
+
+/** A mapping with these keys and no others; the message about an unknown one carries the known ones as data. */
+const mapping = <S extends z.core.$ZodLooseShape>(shape: S) =>
+  z.strictObject(shape, {
+    error: (issue) => (issue.code === 'unrecognized_keys' ? Object.keys(shape).join(' ') : undefined),
+  });
+
+const list = <S extends z.ZodType>(item: S) =>
+  z
+    .array(item)
+    .meta({ uniqueItems: true })
+    .superRefine((items, context) => {
+      items.forEach((value, index) => {
+        if (items.indexOf(value) !== index)
+          context.addIssue({ code: 'custom', path: [index], message: `${shown(value)} is here twice` });
+      });
+    });
+
+/** Editors can't know what `${NAME}` will be: they take it in place of any text. */
+const VARIABLE = { type: 'string', pattern: '\\$\\{' };
+
+const word = (description: string) => leaf(description, { type: 'string', minLength: 1 }, line);
+const choice = <const T extends string>(known: readonly T[], description: string) =>
+  leaf(description, { anyOf: [{ enum: known }, VARIABLE] }, oneOf(known));
+const anything = (ok: unknown): Checked<unknown> => ({ ok });
+const integer = (minimum: number, maximum: number, description: string) =>
+  leaf(description, { type: 'integer', minimum, maximum }, whole(minimum, maximum));
+const flag = (description: string) => leaf(description, { type: 'boolean' }, truth);
+const bytes = (description: string) =>
+  leaf(description, { type: 'string', pattern: '^\\s*\\d+(\\.\\d+)?\\s*([KMGT]i?)?B\\s*$|\\$\\{' }, size);
+const time = (description: string) =>
+  leaf(description, { type: ['string', 'number'], pattern: '^\\s*(\\d+(\\.\\d+)?(ms|s|m|h)?)+\\s*$|\\$\\{' }, duration);
+const route = (description: string) => leaf(description, { type: 'string', pattern: '^/\\S*$|\\$\\{' }, path);
+const status = () => integer(100, 599, 'The status it must answer with; default: any 2xx.').optional();
+
+const SECRET = {
+  oneOf: ['env', 'file'].map((from) => ({
+    type: 'object',
+    properties: { [from]: { type: 'string' } },
+    required: [from],
+    additionalProperties: false,
+  })),
+};
+
+function build() {
+  const timeouts = mapping({
+    start: time('From the start of the unit until the engine is ready; default 5m.').optional(),
+    stop: time('Until nothing of the unit runs; default 90s.').optional(),
+    sleep: time('Until the engine says it is asleep; default 2m.').optional(),
+    wake: time('Until the engine says it is awake; default 2m.').optional(),
+    drain: time('How long requests in flight may take to end before a release; default 30s.').optional(),
+    probe: time('For one look at the engine; default 2s.').optional(),
+  }).optional();
+  const scope = choice(SCOPES, 'Which systemd manager has the unit; default user.').optional();
+  const idle = choice(
+    IDLE_POLICIES,
+    'What becomes of a service outside the mode; sleep falls back to stop where it cannot. Default sleep.',
+  ).optional();
+
+  const common = {
+    unit: leaf('The systemd unit; default NAME.service.', { type: 'string' }, unit).optional(),
+    scope,
+    idle,
+    gpus: list(integer(0, 255, 'Index of a GPU.')).optional(),
+    memory: mapping({
+      awake: bytes('GPU memory it holds awake, on each of its GPUs.').optional(),
+      asleep: bytes('GPU memory it still holds asleep.').optional(),
+      host: bytes('Host memory that a level-1 sleep takes.').optional(),
+    }).optional(),
+    timeouts,
+  };
+  const served = {
+    ...common,
+    url: leaf('Where the engine answers.', { type: 'string', pattern: '^https?://|\\$\\{' }, address),
+    allowRemote: flag('The address may be one that other machines reach; default false.').optional(),
+    apiKey: leaf('The API key, from elsewhere.', SECRET, secret).optional(),
+    verify: mapping({
+      model: word('The model to ask.'),
+      prompt: leaf('What to ask it.', { type: 'string', minLength: 1 }, text),
+      tokens: integer(1, 4096, 'How many tokens to ask for; default 1.').optional(),
+      expect: leaf('What the answer must contain.', { type: 'string', minLength: 1 }, text).optional(),
+    }).optional(),
+  };
+  const probe = mapping({
+    path: route('What to ask.'),
+    method: choice(['GET', 'POST'], 'Default GET.').optional(),
+    status: status(),
+    json: word('Dotted path into the JSON answer.').optional(),
+    equals: leaf('What is found there; default true.', {}, anything).optional(),
+  });
+  const call = (method: string) => route(`${method} this path.`).optional();
+  const step = mapping({
+    post: call('POST'),
+    get: call('GET'),
+    put: call('PUT'),
+    patch: call('PATCH'),
+    delete: call('DELETE'),
+    body: leaf('Sent as JSON.', {}, anything).optional(),
+    headers: leaf('Sent with it.', { type: 'object', additionalProperties: { type: 'string' } }, headers).optional(),
+    timeout: time('Of this request; default: what is left of the whole.').optional(),
+    status: status(),
+  });
+  const steps = mapping({ steps: z.array(step).min(1, { error: 'needs at least one step' }) });
+
+  const engines = {
+    vllm: mapping({
+      engine: z.literal('vllm'),
+      ...served,
+      sleep: mapping({
+        level: leaf('1: weights stay in host memory; 2: discarded; default 1.', { enum: [1, 2] }, level).optional(),
+        drain: choice(['wait', 'abort'], 'What becomes of requests in flight; default wait.').optional(),
+      }).optional(),
+    }),
+    llamacpp: mapping({
+      engine: z.literal('llamacpp'),
+      ...served,
+      models: list(word('Id or alias of a model.')).optional(),
+    }),
+    http: mapping({
+      engine: z.literal('http'),
+      ...served,
+      ready: probe.optional(),
+      asleep: probe.optional(),
+      sleep: steps.optional(),
+      wake: steps.optional(),
+    }),
+    none: mapping({ engine: z.literal('none'), ...common }),
+  };
+
+  const named = z.string().regex(NAME);
+  const names = list(word('Name of a service.'));
+  const mode = mapping({
+    description: word('One line, for people.').optional(),
+    services: names.meta({ description: 'Shall be awake.' }),
+    warm: names.meta({ description: 'Shall be asleep, or stay stopped if they are.' }).optional(),
+    others: choice(IDLE_POLICIES, 'Overrides the idle of every other service.').optional(),
+    default: flag('The mode that a restore at boot switches to.').optional(),
+  });
+  const service = z.discriminatedUnion('engine', [engines.vllm, engines.llamacpp, engines.http, engines.none]);
+  const file = mapping({
+    version: leaf('Of this format.', { const: 1 }, (value) => (value === 1 ? { ok: 1 } : wrong('must be 1', '1'))),
+    defaults: mapping({
+      scope,
+      idle,
+      onFailure: choice(FAILURE_POLICIES, 'What a switch does after a step failed; default restore.').optional(),
+      timeouts,
+    }).optional(),
+    gpus: mapping({ reserve: bytes('Of each card that no plan may use; default 512MiB.').optional() }).optional(),
+    host: mapping({ reserve: bytes('Host memory kept free of level-1 backups; default 4GiB.').optional() }).optional(),
+    services: z.record(named, service).optional(),
+    modes: z.record(named, mode).optional(),
+  });
+  const { engine: _, ...shared } = { ...engines.none.shape, ...served, url: served.url.optional() };
+  const special = Object.values(engines).flatMap(({ shape }) => Object.keys(shape));
+  const unsure = mapping({ ...Object.fromEntries(special.map((key) => [key, z.unknown().optional()])), ...shared });
+  return { file, unsure, engines };
+}
+
+type Schemas = ReturnType<typeof build>;
+let built: Schemas | undefined;
+
+/** Made at the first use: a command that reads no manifest does not pay for it. */
+function schemas(): Schemas {
+  z.config({ jitless: true }); // each schema is used a few times: compiling it costs more than it saves
+  built ??= build();
+  return built;
+}
+
+/** One file, checked; optional keys may be absent, defaults are not in it yet. */
+export type FileEntry = z.output<Schemas['file']>;
+export type ServiceEntry = NonNullable<FileEntry['services']>[string];
+export type ModeEntry = NonNullable<FileEntry['modes']>[string];
+export type TimeoutsEntry = NonNullable<ServiceEntry['timeouts']>;
+type HttpEntry = Extract<ServiceEntry, { engine: 'http' }>;
+export type ProbeEntry = NonNullable<HttpEntry['ready']>;
+export type StepEntry = NonNullable<HttpEntry['wake']>['steps'][number];
+
+/** An issue as far as we read it; `keys`: the unknown ones, `message`: what `mapping` and `leaf` put there. */
+export interface SchemaIssue {
+  readonly code: string;
+  readonly path: readonly PropertyKey[];
+  readonly message: string;
+  readonly keys?: readonly string[];
+  readonly expected?: string;
+  readonly params?: { readonly suggestion?: string | undefined };
+}
+
+export type Parsed<T> = { readonly entry: T } | { readonly issues: readonly SchemaIssue[] };
+
+export function parseFile(value: unknown): Parsed<FileEntry> {
+  const { success, data, error } = schemas().file.safeParse(value);
+  return success ? { entry: data } : { issues: error.issues as readonly SchemaIssue[] };
+}
+
+/** What is wrong with a service whose engine is not known: what all engines share is still checked. */
+export function parseUnsure(value: unknown): readonly SchemaIssue[] {
+  return (schemas().unsure.safeParse(value).error?.issues ?? []) as readonly SchemaIssue[];
+}
+
+/** The engines that know a key of a service. */
+export function enginesWith(key: string): readonly EngineName[] {
+  const { engines } = schemas();
+  return (Object.keys(engines) as EngineName[]).filter((name) => Object.hasOwn(engines[name].shape, key));
+}
+
+/** As an editor needs it: what may be written, not what becomes of it. */
+export const jsonSchema = (): object => z.toJSONSchema(schemas().file, { io: 'input', reused: 'ref' });

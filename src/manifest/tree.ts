@@ -1,0 +1,61 @@
+/** A document as a tree that knows where each part stands in its file; and as plain values, `${NAME}` replaced. Pure. */
+import { type Environment, expand } from './environment.ts';
+import type { Fault, Path } from './fault.ts';
+
+interface Located {
+  /** Where it begins, in UTF-16 units from the start of the text. */
+  readonly offset: number;
+  /** How many nodes it holds when all aliases are written out, itself included. */
+  readonly size: number;
+}
+
+export interface Entry {
+  readonly keyOffset: number;
+  readonly value: Tree;
+}
+
+export type Tree =
+  | (Located & { readonly kind: 'scalar'; readonly value: string | number | boolean | null })
+  | (Located & { readonly kind: 'list'; readonly items: readonly Tree[] })
+  | (Located & { readonly kind: 'map'; readonly entries: ReadonlyMap<string, Entry> });
+
+/** The offset of the part a path leads to, or of the deepest one that is there. */
+export function offsetOf(tree: Tree, path: Path, at: 'key' | 'value' = 'value'): number {
+  let here: Tree = tree;
+  let keyOffset: number | undefined;
+  for (const part of path) {
+    const next = child(here, part);
+    // What is missing is told at the name of what lacks it.
+    if (!next) return keyOffset ?? here.offset;
+    keyOffset = next.keyOffset ?? next.value.offset;
+    here = next.value;
+  }
+  const nothing = here.kind === 'scalar' && here.value === null;
+  return at === 'key' || nothing ? (keyOffset ?? here.offset) : here.offset;
+}
+
+function child(tree: Tree, part: string | number): { keyOffset?: number; value: Tree } | undefined {
+  if (tree.kind === 'map') return tree.entries.get(String(part));
+  const value = tree.kind === 'list' && typeof part === 'number' ? tree.items[part] : undefined;
+  return value && { value };
+}
+
+/** The values alone; mappings have no prototype, so that no name means anything by itself. */
+export function plain(tree: Tree, env: Environment): { readonly value: unknown; readonly faults: readonly Fault[] } {
+  const faults: Fault[] = [];
+  return { value: written(tree, env, [], faults), faults };
+}
+
+function written(tree: Tree, env: Environment, path: Path, faults: Fault[]): unknown {
+  if (tree.kind === 'list') return tree.items.map((item, index) => written(item, env, [...path, index], faults));
+  if (tree.kind === 'map') {
+    const values: Record<string, unknown> = Object.create(null);
+    for (const [key, { value }] of tree.entries) values[key] = written(value, env, [...path, key], faults);
+    return values;
+  }
+  if (typeof tree.value !== 'string') return tree.value;
+  const expanded = expand(tree.value, env);
+  if ('ok' in expanded) return expanded.ok;
+  faults.push({ path, message: expanded.wrong });
+  return '';
+}

@@ -1,0 +1,89 @@
+/** A unit manager of our own behind the interface of systemd's, for the demo and for tests: one child process a unit. */
+
+import { GpumodError } from '../core/errors.ts';
+import type { UnitFacts } from '../core/facts.ts';
+import { createUnit, type EmbeddedUnit, type UnitProcess } from './embedded-unit.ts';
+import type { JobEnd, JobOptions, Journal, Units } from './units.ts';
+
+export type { EmbeddedUnit } from './embedded-unit.ts';
+
+export interface EmbeddedOptions {
+  /** By unit name. Names that are not here are `not-found`. */
+  readonly units: Readonly<Record<string, EmbeddedUnit>>;
+  /** How long a started unit is watched before its start counts; default 100. */
+  readonly settleMs?: number;
+}
+
+export interface EmbeddedUnits extends Units {
+  readonly journal: Journal;
+}
+
+/** `close` ends all units, at the latest by SIGKILL. */
+export function openEmbeddedUnits({ units, settleMs = 100 }: EmbeddedOptions): EmbeddedUnits {
+  const known = new Map(Object.entries(units).map(([name, unit]) => [name, createUnit(name, unit)]));
+  const find = (name: string): UnitProcess => {
+    const unit = known.get(name);
+    if (!unit) throw new GpumodError('unit-not-found', { unit: name });
+    return unit;
+  };
+
+  const start = async (name: string, { signal }: JobOptions): Promise<JobEnd> => {
+    const unit = find(name);
+    signal.throwIfAborted();
+    const job = unit.start();
+    const result = await abortable(job, signal);
+    if (result !== 'done') return { ok: false, result, willRestart: unit.willRestart(), facts: unit.facts() };
+    await abortable(unit.downWithin(settleMs), signal);
+    const facts = unit.facts();
+    return { ok: facts.active === 'active', result, willRestart: unit.willRestart(), facts };
+  };
+  const stop = async (name: string, { signal }: JobOptions): Promise<JobEnd> => {
+    signal.throwIfAborted();
+    const unit = known.get(name);
+    if (!unit) return { ok: true, result: 'not-loaded', willRestart: false, facts: notFound(name) };
+    await abortable(unit.stop(), signal);
+    const facts = unit.facts();
+    unit.resetFailed();
+    return { ok: facts.active === 'inactive' || facts.active === 'failed', result: 'done', willRestart: false, facts };
+  };
+
+  return {
+    async observe(names, signal) {
+      signal.throwIfAborted();
+      return names.map((name) => known.get(name)?.facts() ?? notFound(name));
+    },
+    start,
+    async restart(name, options) {
+      find(name);
+      await stop(name, options);
+      return start(name, options);
+    },
+    stop,
+    async watch(name, changed) {
+      return find(name).watch(changed);
+    },
+    async close() {
+      await Promise.all([...known.values()].map((unit) => unit.kill()));
+    },
+    journal: {
+      tail: async (name, { lines, invocationId }) => known.get(name)?.tail(lines, invocationId) ?? [],
+    },
+  };
+}
+
+const notFound = (unit: string): UnitFacts => ({ unit, load: 'not-found', active: 'inactive', sub: 'dead' });
+
+/** The work goes on when the signal aborts; only the wait for it ends. */
+async function abortable<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted();
+  let stop = () => {};
+  const aborted = new Promise<never>((_, reject) => {
+    stop = () => reject(signal.reason);
+    signal.addEventListener('abort', stop, { once: true });
+  });
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
+}

@@ -1,0 +1,95 @@
+/** The real service manager: systemd over D-Bus. No `systemctl`, and never a `daemon-reload`. */
+import type { UnitFacts } from '../core/facts.ts';
+import { refusal } from './failures.ts';
+import { patiently, startUnit, stopUnit } from './jobs.ts';
+import { requireUnitName } from './names.ts';
+import { listUnits, observeUnits } from './properties.ts';
+import { Session, type SessionParts } from './session.ts';
+import type { Units } from './units.ts';
+
+/** Connects on first use. */
+export function openSystemd(parts: SessionParts): Units {
+  const { clock } = parts;
+  const session = new Session(parts);
+  const closing = new AbortController();
+
+  return {
+    async observe(units, signal) {
+      units.forEach(requireUnitName);
+      return known(units.join(' '), () => observeUnits(session, units, signal));
+    },
+
+    async start(unit, { signal }) {
+      requireUnitName(unit);
+      return known(unit, () => startUnit({ session, clock, unit, signal }, 'start'));
+    },
+
+    async restart(unit, { signal }) {
+      requireUnitName(unit);
+      return known(unit, () => startUnit({ session, clock, unit, signal }, 'restart'));
+    },
+
+    async stop(unit, { signal }) {
+      requireUnitName(unit);
+      return known(unit, () => stopUnit({ session, clock, unit, signal }));
+    },
+
+    async watch(unit, changed) {
+      requireUnitName(unit);
+      const ended = new AbortController();
+      const signal = AbortSignal.any([closing.signal, ended.signal]);
+      const read = async () => {
+        await session.listen(signal);
+        return (await observeUnits(session, [unit], signal))[0];
+      };
+      // Under an alias' own path nothing is ever told.
+      const [row] = await known(unit, async () => {
+        await session.listen(signal);
+        return listUnits(session, [unit], signal);
+      });
+      const follow = follower(
+        () => patiently({ clock, signal }, read),
+        (facts) => {
+          if (!signal.aborted) changed(facts);
+        },
+      );
+      const stop = session.onUnitChange(row?.path ?? '', follow);
+      return () => {
+        stop();
+        ended.abort();
+      };
+    },
+
+    async close() {
+      closing.abort();
+      session.close();
+    },
+  };
+}
+
+/** Reads after every call, one at a time; calls during a reading lead to one more. A failed reading is left out. */
+function follower(read: () => Promise<UnitFacts | undefined>, tell: (facts: UnitFacts) => void): () => void {
+  let reading = false;
+  let again = false;
+  const follow = async () => {
+    again = reading;
+    while (!reading) {
+      reading = true;
+      const facts = await read().catch(() => undefined);
+      reading = false;
+      if (facts) tell(facts);
+      if (!again) return;
+      again = false;
+    }
+  };
+  return () => void follow();
+}
+
+/** What systemd answers beyond the errors that are told apart is a refusal too, with its own words. */
+async function known<T>(unit: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw refusal(error, unit, 'read', 'unknown');
+  }
+}

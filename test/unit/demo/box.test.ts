@@ -1,0 +1,149 @@
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { MIB } from '../../../src/core/units.ts';
+import { type Box, openBox } from '../../../src/demo/box.ts';
+import { gpuUuid } from '../../../src/demo/telemetry.ts';
+import * as build from '../../fakes/build.ts';
+import { bundle } from '../../fakes/bundle.ts';
+
+const memory = (awakeMib: number, asleepMib = 1000) => ({ awakeBytes: awakeMib * MIB, asleepBytes: asleepMib * MIB });
+const manifest = build.manifest([
+  build.vllm('chat', { memory: memory(7000), verify: { model: 'm', prompt: '1+1=', tokens: 1, expect: '2' } }),
+  build.vllm('embed', { memory: memory(5000), idle: 'stop' }),
+  build.vllm('other', { memory: memory(6000) }),
+  build.vllm('big', { memory: memory(20_000) }),
+  build.llamacpp('code', { memory: memory(20_000), models: ['qwen'] }),
+  build.llamacpp('alone', { memory: memory(3000), models: [] }),
+  build.http('asr', { memory: memory(5000) }),
+  build.none('trainer', { memory: memory(4000) }),
+]);
+
+let program: string;
+let box: Box;
+beforeAll(async () => {
+  program = await bundle('src/demo/engine-main.ts');
+});
+afterAll(() => rm(dirname(program), { recursive: true, force: true }));
+beforeEach(async () => {
+  box = await openBox(manifest, { engine: [process.execPath, program], speed: 1000 });
+});
+afterEach(() => box.close());
+
+const signal = AbortSignal.timeout(600_000);
+const wait = { timeout: 10_000, interval: 10 };
+const usedMib = () => (box.card.read().gpus[0]?.usedBytes ?? Number.NaN) / MIB;
+const urlOf = (name: string) => {
+  const service = box.manifest.services.get(name);
+  return service && 'url' in service ? service.url : '';
+};
+const start = (name: string) => box.units.start(`${name}.service`, { signal });
+const stop = (name: string) => box.units.stop(`${name}.service`, { signal });
+const ask = async (name: string, path: string, init?: RequestInit) => {
+  const response = await fetch(`${urlOf(name)}${path}`, { ...init, headers: { connection: 'close' } });
+  return `${response.status} ${await response.text()}`.trim();
+};
+const healthy = (name: string) =>
+  vi.waitUntil(async () => (await ask(name, '/health').catch(() => '')).startsWith('200'), wait);
+const stateOf = async (name: string) => (await box.units.observe([`${name}.service`], signal))[0];
+
+describe('a box', () => {
+  it('starts and stops engines that hold the memory their services declare', async () => {
+    expect((await start('chat')).ok).toBe(true);
+    await healthy('chat');
+    expect(usedMib()).toBe(7000);
+    await start('asr');
+    await healthy('asr');
+    await start('trainer');
+    await vi.waitUntil(() => usedMib() === 16_000, wait);
+    const reading = await box.telemetry.read(signal);
+    const pid = (await stateOf('chat'))?.mainPid;
+    expect(reading).toMatchObject({ kind: 'measured', gpus: [{ name: 'Simulated 24 GiB card', index: 0 }] });
+    expect(reading.kind === 'measured' && reading.holders).toContainEqual({ gpu: 0, pid, usedBytes: 7000 * MIB });
+    expect((await stop('chat')).ok).toBe(true);
+    await vi.waitUntil(() => usedMib() === 9000, wait);
+    await expect(ask('chat', '/health')).rejects.toThrow();
+  });
+
+  it('sets up sleep where the manifest means it, and answers the canary', async () => {
+    await start('chat');
+    await healthy('chat');
+    expect(await ask('chat', '/sleep?level=1', { method: 'POST' })).toBe('200');
+    expect(usedMib()).toBe(1000);
+    await ask('chat', '/wake_up', { method: 'POST' });
+    expect(await ask('chat', '/v1/completions', { method: 'POST', body: '{"prompt":"1+1="}' })).toContain('"text":"2"');
+    await start('embed');
+    await healthy('embed');
+    expect(await ask('embed', '/sleep?level=1', { method: 'POST' })).toBe('404 {"detail":"Not Found"}');
+  });
+
+  it('runs a router that loads the service’s models, and a single-model server where it names none', async () => {
+    await start('code');
+    await healthy('code');
+    expect(usedMib()).toBe(0);
+    await ask('code', '/models/load', { method: 'POST', body: '{"model":"qwen"}' });
+    await vi.waitUntil(async () => (await ask('code', '/models')).includes('"value":"loaded"'), wait);
+    expect(usedMib()).toBe(20_000);
+    await start('alone');
+    await healthy('alone');
+    expect(usedMib()).toBe(23_000);
+  });
+
+  it('a plan that does not fit dies visibly, in vLLM’s own words', async () => {
+    await start('big');
+    await healthy('big');
+    await start('chat');
+    await vi.waitUntil(async () => (await stateOf('chat'))?.active === 'failed', wait);
+    expect(await stateOf('chat')).toMatchObject({ result: 'exit-code', exitStatus: 1 });
+    const lines = await box.journal.tail('chat.service', { lines: 3, signal });
+    expect(lines.join('\n')).toContain('is less than desired GPU memory utilization');
+  });
+
+  it('ends every process and removes its socket when it closes', async () => {
+    await start('chat');
+    await start('code');
+    const pids = [(await stateOf('chat'))?.mainPid, (await stateOf('code'))?.mainPid];
+    await box.close();
+    for (const pid of pids) expect(() => process.kill(pid!, 0)).toThrow('ESRCH');
+    expect(existsSync(box.card.socketPath!)).toBe(false);
+  });
+
+  it('engines end by themselves when the card is gone', async () => {
+    await start('trainer');
+    await vi.waitUntil(() => usedMib() === 4000, wait);
+    await box.card.close();
+    await vi.waitUntil(async () => (await stateOf('trainer'))?.active === 'failed', wait);
+  });
+});
+
+describe('the stand-in for nvidia-smi', () => {
+  const run = promisify(execFile);
+  const format = '--format=csv,noheader,nounits';
+  const smi = async (query: string, env: Record<string, string> = {}) => {
+    const file = resolve(import.meta.dirname, '../../fakes/nvidia-smi');
+    const { PATH = '' } = process.env;
+    return (await run(file, [query, format], { env: { PATH, GPUMOD_SIM_CARD: box.card.socketPath!, ...env } })).stdout;
+  };
+  const GPUS = '--query-gpu=index,uuid,name,memory.total,memory.used,memory.free';
+  const APPS = '--query-compute-apps=gpu_uuid,pid,used_memory';
+
+  it('tells what the card holds', async () => {
+    expect(await smi(APPS)).toBe('');
+    await start('trainer');
+    await vi.waitUntil(() => usedMib() === 4000, wait);
+    expect(await smi(GPUS)).toBe(`0, ${gpuUuid(0)}, Simulated 24 GiB card, 24576, 4000, 20576\n`);
+    expect(await smi(APPS)).toBe(`${gpuUuid(0)}, ${(await stateOf('trainer'))?.mainPid}, 4000\n`);
+    expect(await smi(GPUS, { GPUMOD_SIM_SMI: 'na' })).toBe(
+      `0, ${gpuUuid(0)}, Simulated 24 GiB card, [N/A], [N/A], [N/A]\n`,
+    );
+  });
+
+  it('fails as the real one does', async () => {
+    await expect(smi(GPUS, { GPUMOD_SIM_SMI: 'fail' })).rejects.toMatchObject({ code: 9 });
+    await expect(smi(GPUS, { GPUMOD_SIM_CARD: '/nonexistent' })).rejects.toMatchObject({ code: 9 });
+    await expect(smi('--query-gpu=name')).rejects.toMatchObject({ code: 2 });
+  });
+});

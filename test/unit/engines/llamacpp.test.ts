@@ -1,0 +1,292 @@
+/** llama.cpp's driver on the wire: nothing is loaded by asking, and no answer is taken for the deed. */
+import { afterEach, describe, expect, it } from 'vitest';
+import type { LlamacppService } from '../../../src/core/model.ts';
+import { type SimLlama, type SimLlamaOptions, startSimLlama } from '../../../src/demo/sim-llama.ts';
+import type { Driver } from '../../../src/engines/driver.ts';
+import { openDriver } from '../../../src/engines/registry.ts';
+import { llamacpp } from '../../fakes/build.ts';
+import { countingParts, fastClock } from '../../fakes/driver-parts.ts';
+
+const never = new AbortController().signal;
+const closing: SimLlama[] = [];
+afterEach(async () => {
+  for (const engine of closing.splice(0)) {
+    expect(engine.autoloads).toEqual([]);
+    await engine.close();
+  }
+});
+
+interface Rig {
+  readonly engine: SimLlama;
+  readonly driver: Driver;
+  readonly service: LlamacppService;
+  sent(): readonly string[];
+  state(id: string): string | undefined;
+}
+
+async function rig(options: SimLlamaOptions = {}, models: readonly string[] = ['a']): Promise<Rig> {
+  const engine = await startSimLlama({ models: [{ id: 'a', aliases: ['first'] }, { id: 'b (Q4/K M)' }], ...options });
+  closing.push(engine);
+  return {
+    engine,
+    driver: await openDriver('llamacpp', countingParts(fastClock())),
+    service: llamacpp('code', { url: engine.url, models }),
+    sent: () =>
+      engine.calls
+        .filter(({ method }) => method === 'POST')
+        .map(({ path, body }) => `${path} ${JSON.parse(body).model}`),
+    state: (id) => engine.models.get(id)?.state(),
+  };
+}
+
+async function loaded(it: Rig, ...ids: readonly string[]): Promise<Rig> {
+  for (const id of ids) {
+    it.engine.models.get(id)?.load();
+    await it.engine.models.get(id)?.until('loaded');
+  }
+  return it;
+}
+
+const sleep = ({ driver, service }: Rig) => driver.nap?.sleep(service, 2, { force: false }, never);
+const wake = ({ driver, service }: Rig) => driver.nap?.wake(service, undefined, never);
+const probe = ({ driver, service }: Rig) => driver.probe(service, never);
+const code = (work: Promise<unknown> | undefined) =>
+  (work ?? Promise.resolve()).then(
+    () => 'done',
+    (error: { code?: string; details?: { reason?: string; reported?: string } }) =>
+      [error.code, error.details?.reason ?? error.details?.reported].filter(Boolean).join(': '),
+  );
+
+const NAP = { can: true, levels: [2] };
+const B = 'b (Q4/K M)';
+
+describe('a router', () => {
+  it('with no model loaded is asleep', async () => {
+    expect(await probe(await rig())).toEqual({ kind: 'asleep', level: 2, nap: NAP, version: 'b11669-sim' });
+  });
+
+  it.each([
+    [['a'], ['a'], []],
+    [['first'], ['a'], []],
+    [['a', B], ['a'], [B]],
+    [['a'], [B], ['a']],
+    [['a', 'gone'], ['a'], ['gone']],
+  ] as const)('of %j with %j loaded is ready, missing %j', async (models, ids, missing) => {
+    expect(await probe(await loaded(await rig({}, models), ...ids))).toMatchObject({
+      kind: 'ready',
+      nap: NAP,
+      missing,
+    });
+  });
+
+  it('loads while what is missing loads, and not while something else is missing too', async () => {
+    const it = await loaded(await rig({ loadMs: 60_000 }, ['a']));
+    it.engine.models.get('a')?.load();
+    expect((await probe(it)).kind).toBe('loading');
+    const both = { ...it, service: { ...it.service, models: ['a', B] } };
+    expect(await probe(both)).toMatchObject({ kind: 'ready', missing: ['a', B] });
+  });
+
+  it('is not asleep while an idle model keeps its context', async () => {
+    const it = await loaded(await rig(), 'a');
+    it.engine.models.get('a')?.doze();
+    expect(await probe(it)).toMatchObject({ kind: 'ready', missing: ['a'] });
+    expect(it.state('a')).toBe('sleeping');
+  });
+
+  it('takes a status of the future for memory held', async () => {
+    const it = await rig();
+    it.engine.failNext('/models', 200, { data: [{ id: 'a', status: { value: 'hibernating' } }] });
+    expect(await probe(it)).toMatchObject({ kind: 'ready', missing: ['a'] });
+    it.engine.failNext('/models', 200, { data: [{ id: 'a', status: { value: 'downloading' } }] });
+    expect((await probe(it)).kind).toBe('asleep');
+  });
+
+  it('takes the only model when the manifest names none, and asks when there are more', async () => {
+    expect((await probe(await loaded(await rig({ models: [{ id: 'x' }] }, []), 'x'))).kind).toBe('ready');
+    expect(await probe(await rig({}, []))).toEqual({
+      kind: 'denied',
+      why: { code: 'models-unclear', detail: `a, ${B}` },
+    });
+  });
+
+  it('with the wrong key is denied', async () => {
+    expect(await probe(await rig({ apiKey: 'k' }))).toMatchObject({ kind: 'denied', why: { code: 'unauthorized' } });
+  });
+});
+
+describe('sleep', () => {
+  it('unloads all that hold memory, and waits until they are gone', async () => {
+    const it = await loaded(await rig({ closeMs: 50 }), 'a', B);
+    await sleep(it);
+    expect(it.sent()).toEqual(['/models/unload a', `/models/unload ${B}`]);
+    expect([it.state('a'), it.state(B)]).toEqual(['unloaded', 'unloaded']);
+  });
+
+  it('also one that idles or loads; that it is killed is no failure', async () => {
+    const it = await loaded(await rig({ loadMs: 60_000 }));
+    it.engine.models.get('a')?.load();
+    it.engine.models.get(B)?.doze();
+    expect(await code(sleep(it))).toBe('done');
+    expect([it.state('a'), it.state(B)]).toEqual(['unloaded', 'unloaded']);
+    expect(it.engine.models.get('a')?.exitCode()).toBe(1);
+  });
+
+  it.each([400, 500])('takes "not running" for done, and a %i for a refusal', async (status) => {
+    const raced = await loaded(await rig(), 'a');
+    raced.engine.failNext('/models/unload', 400, { error: { code: 400, message: 'model is not running' } });
+    raced.engine.models.get('a')?.unload();
+    expect(await code(sleep(raced))).toBe('done');
+    const it = await loaded(await rig(), 'a');
+    it.engine.failNext('/models/unload', status, { error: { message: 'model is bewitched' } });
+    expect(await code(sleep(it))).toBe('engine-refused: model is bewitched');
+  });
+});
+
+describe('wake', () => {
+  it('loads what is missing, and waits until it answers', async () => {
+    const it = await rig({ loadMs: 50 }, ['first', B]);
+    await wake(it);
+    expect(it.sent()).toEqual(['/models/load a', `/models/load ${B}`]);
+    expect([it.state('a'), it.state(B)]).toEqual(['loaded', 'loaded']);
+    expect(it.engine.calls.filter(({ query }) => query.includes('model=')).map(({ query }) => query)).toContain(
+      'model=b%20(Q4%2FK%20M)&autoload=false',
+    );
+  });
+
+  it('waits for one that closes, then loads it again', async () => {
+    const it = await loaded(await rig({ closeMs: 200 }), 'a');
+    it.engine.models.get('a')?.unload();
+    expect(it.state('a')).toBe('closing');
+    await wake(it);
+    expect(it.sent()).toEqual(['/models/load a']);
+    expect(it.state('a')).toBe('loaded');
+  });
+
+  it('joins a load that runs already', async () => {
+    const it = await rig({ loadMs: 100 });
+    it.engine.models.get('a')?.load();
+    await wake(it);
+    expect([it.sent(), it.state('a')]).toEqual([[], 'loaded']);
+  });
+
+  it('wakes an idle one, with or without /slots', async () => {
+    for (const slots of [true, false]) {
+      const it = await loaded(await rig({ slots }), 'a');
+      it.engine.models.get('a')?.doze();
+      await wake(it);
+      expect(it.state('a')).toBe('loaded');
+    }
+  });
+
+  it('of a damaged file: refused with its exit code, asked once', async () => {
+    const it = await rig({ models: [{ id: 'a', corrupt: true }] });
+    expect(await code(wake(it))).toBe('engine-refused: a: exit code 1');
+    expect(it.sent()).toEqual(['/models/load a']);
+  });
+
+  it('after an earlier failure loads again', async () => {
+    const it = await rig({ failLoads: 1 });
+    expect(await code(wake(it))).toBe('engine-refused: a: exit code 1');
+    expect(await code(wake(it))).toBe('done');
+  });
+
+  it('that somebody undoes is a contradiction', async () => {
+    const it = await rig({ loadMs: 0 });
+    it.engine.failNext('/models/load', 200, { success: true }); // accepted, and nothing comes of it
+    expect(await code(wake(it))).toBe('engine-contradicts: unloaded');
+  });
+
+  it('of a model that is not listed: says so, sends nothing', async () => {
+    const it = await rig({}, ['nope']);
+    expect(await code(wake(it))).toBe('engine-contradicts: not listed');
+    expect(it.sent()).toEqual([]);
+  });
+
+  it('at the limit asks again until another is idle', async () => {
+    const it = await loaded(await rig({ modelsMax: 1 }, [B]), 'a');
+    it.engine.inflight(1);
+    const waking = code(wake(it));
+    while (it.sent().length < 2) await new Promise(setImmediate);
+    it.engine.inflight(0);
+    expect(await waking).toBe('done');
+    expect([it.state('a'), it.state(B)]).toEqual(['unloaded', 'loaded']);
+  });
+
+  it('of more models than fit is a contradiction', async () => {
+    expect(await code(wake(await rig({ modelsMax: 1 }, ['a', B])))).toBe('engine-contradicts: not: a');
+  });
+
+  it('of one that says "loaded" and is deaf for long: unloads it, and begins again', async () => {
+    const it = await loaded(await rig(), 'a');
+    const deaf = () => it.engine.failNext('/props', 500, 'proxy error: Could not establish connection');
+    for (let times = 0; times < 152; times += 1) deaf(); // 15 s of polling
+    await wake(it);
+    expect(it.sent()).toEqual(['/models/unload a', '/models/load a']);
+    expect(it.state('a')).toBe('loaded');
+  });
+});
+
+describe('requests in flight', () => {
+  it('are counted from metrics, or else from slots', async () => {
+    for (const [metrics, count] of [
+      [true, 4],
+      [false, 2],
+    ] as const) {
+      const it = await loaded(await rig({ metrics }), 'a', B);
+      it.engine.inflight(4);
+      expect(await it.driver.inFlight?.(it.service, never)).toBe(count);
+    }
+  });
+
+  it('are unknown when neither is there', async () => {
+    const it = await loaded(await rig({ metrics: false, slots: false }), 'a');
+    expect(await it.driver.inFlight?.(it.service, never)).toBeUndefined();
+  });
+
+  it('of an idle model are none, and asking does not wake it', async () => {
+    const it = await loaded(await rig(), 'a');
+    it.engine.models.get('a')?.doze();
+    expect(await it.driver.inFlight?.(it.service, never)).toBe(0);
+    expect(it.state('a')).toBe('sleeping');
+  });
+});
+
+describe('a single-model server', () => {
+  const single = async (options: SimLlamaOptions = {}) => {
+    const it = await rig({ mode: 'single', models: [{ id: 'a' }], ...options });
+    await it.engine.ready;
+    return it;
+  };
+
+  it('is ready and can not sleep, idle or not', async () => {
+    const it = await single();
+    const ready = { kind: 'ready', nap: { can: false, why: { code: 'single-model' } }, version: 'b11669-sim' };
+    expect(await probe(it)).toEqual(ready);
+    it.engine.models.get('a')?.doze();
+    expect(await probe(it)).toEqual(ready);
+    expect(await it.driver.inFlight?.(it.service, never)).toBe(0);
+    expect(it.state('a')).toBe('sleeping');
+    expect(it.engine.calls.map(({ path }) => path)).not.toContain('/slots');
+  });
+
+  it('refuses sleep and wake without a request, and is left alone before a stop', async () => {
+    const it = await single();
+    expect(await code(sleep(it))).toBe('engine-cannot: single-model');
+    expect(await code(wake(it))).toBe('engine-cannot: single-model');
+    expect(await code(it.driver.beforeStop?.(it.service, never))).toBe('done');
+    expect(it.sent()).toEqual([]);
+  });
+
+  it('counts its requests', async () => {
+    const it = await single();
+    it.engine.inflight(3);
+    expect(await it.driver.inFlight?.(it.service, never)).toBe(3);
+  });
+});
+
+it('before a stop a router is emptied', async () => {
+  const it = await loaded(await rig(), 'a');
+  await it.driver.beforeStop?.(it.service, never);
+  expect(it.state('a')).toBe('unloaded');
+});

@@ -1,0 +1,189 @@
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it } from 'vitest';
+import { HttpFailure, openHttp } from '../../../src/io/http.ts';
+import { type MisbehaviourName, type RawServer, startMisbehaving, startRaw } from '../../fakes/misbehaving.ts';
+
+const http = openHttp();
+const closing: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const close of closing.splice(0)) await close();
+});
+
+async function served(handle: (request: IncomingMessage, response: ServerResponse) => void): Promise<string> {
+  const server: Server = createServer(handle);
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  closing.push(() => server.close());
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+async function misbehaving(name: MisbehaviourName): Promise<RawServer> {
+  const server = await startMisbehaving(name);
+  closing.push(() => server.close());
+  return server;
+}
+
+const get = (url: string, signal: AbortSignal = AbortSignal.timeout(15_000), maxBodyBytes?: number) =>
+  http.request({ method: 'GET', url, signal, ...(maxBodyBytes === undefined ? {} : { maxBodyBytes }) });
+
+const failure = (url: string) =>
+  get(url).then(
+    ({ status }) => `${status}`,
+    (error: unknown) => (error instanceof HttpFailure ? error.kind : String(error)),
+  );
+
+describe('an answer', () => {
+  it('carries status, lower-case headers and text', async () => {
+    const url = await served((_, response) => response.writeHead(418, { 'X-Twice': ['a', 'b'] }).end('é'));
+    expect(await get(`${url}/x`)).toMatchObject({ status: 418, headers: { 'x-twice': 'a, b' }, text: 'é' });
+  });
+
+  it('is to the request as it was given, on a connection of its own', async () => {
+    const seen: unknown[] = [];
+    const url = await served(async (request, response) => {
+      let body = '';
+      for await (const piece of request) body += piece;
+      seen.push([request.method, request.url, request.headers['x-k'], request.headers.connection, body]);
+      response.end();
+    });
+    await http.request({
+      method: 'POST',
+      url: `${url}/a?level=2`,
+      headers: { 'x-k': 'v' },
+      body: '{}',
+      signal: AbortSignal.timeout(15_000),
+    });
+    expect(seen).toEqual([['POST', '/a?level=2', 'v', 'close', '{}']]);
+  });
+
+  it('sends an empty body with its length', async () => {
+    let length: string | undefined;
+    const url = await served((request, response) => {
+      length = request.headers['content-length'];
+      response.end();
+    });
+    await http.request({ method: 'POST', url, signal: AbortSignal.timeout(15_000) });
+    expect(length).toBe('0');
+  });
+
+  it('skips 1xx answers before it', async () => {
+    const url = await served((_, response) => {
+      response.writeProcessing();
+      response.end('done');
+    });
+    expect(await get(url)).toMatchObject({ status: 200, text: 'done' });
+  });
+
+  it('comes over a Unix socket too', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'gpumod-http-'));
+    closing.push(() => rm(folder, { recursive: true }));
+    const server = createServer((request, response) => response.end(request.url));
+    server.listen(join(folder, 'x.sock'));
+    await once(server, 'listening');
+    closing.push(() => server.close());
+    expect(await get(`http://unix:${folder}/x.sock:/p/health?a=1`)).toMatchObject({ text: '/p/health?a=1' });
+    expect(await failure(`http://unix:${folder}/none.sock:/`)).toBe('no-socket');
+  });
+});
+
+describe('no usable answer', () => {
+  const cases: readonly (readonly [MisbehaviourName, string])[] = [
+    ['garbage', 'protocol'],
+    ['garbage before the request', 'protocol'],
+    ['endless headers', 'protocol'],
+    ['an upgrade nobody asked for', 'protocol'],
+    ['an endless body', 'too-large'],
+    ['less body than promised', 'reset'],
+    ['accept and close', 'reset'],
+    ['accept and reset', 'reset'],
+    ['a redirect to itself', '302'],
+  ];
+  it.each(cases)('%s: %s, after one connection, and none is left open', async (name, kind) => {
+    const server = await misbehaving(name);
+    expect(await failure(server.url)).toBe(kind);
+    expect(server.connections()).toBe(1);
+    await server.idle();
+  });
+
+  it('nothing listens: refused', async () => {
+    const server = await misbehaving('garbage');
+    await server.close();
+    closing.pop();
+    expect(await failure(server.url)).toBe('refused');
+  });
+
+  it('unknown host: unreachable', async () =>
+    expect(await failure('http://no-such-host.invalid/')).toBe('unreachable'));
+
+  it('plain HTTP where TLS was expected: not an answer', async () => {
+    const url = await served((_, response) => response.end());
+    expect(await failure(url.replace('http:', 'https:'))).toBe('unreachable');
+  });
+
+  it('a body over the cap is a failure, one at the cap is not', async () => {
+    const url = await served((_, response) => response.end('12345'));
+    expect((await get(url, undefined, 5)).text).toBe('12345');
+    await expect(get(url, undefined, 4)).rejects.toMatchObject({ kind: 'too-large' });
+  });
+});
+
+describe('abort', () => {
+  it.each(['accept and hang', 'a body that stalls', 'an endless body'] as const)(
+    '%s: the reason, no socket left',
+    async (name) => {
+      const server = await misbehaving(name);
+      const abort = new AbortController();
+      const reason = new Error('enough');
+      const pending = get(server.url, abort.signal, 2 ** 40);
+      setTimeout(() => abort.abort(reason), 50);
+      await expect(pending).rejects.toBe(reason);
+      await server.idle();
+    },
+  );
+
+  it('before the request: nothing is sent', async () => {
+    const server = await misbehaving('accept and hang');
+    await expect(get(server.url, AbortSignal.abort('no'))).rejects.toBe('no');
+    expect(server.connections()).toBe(0);
+  });
+
+  it('while connecting: the reason', async () => {
+    const server = await startRaw(() => {});
+    closing.push(() => server.close());
+    const abort = new AbortController();
+    const pending = get(server.url, abort.signal);
+    abort.abort('no');
+    await expect(pending).rejects.toBe('no');
+    await server.idle();
+  });
+
+  it('close() ends what is under way', async () => {
+    const server = await misbehaving('accept and hang');
+    const own = openHttp();
+    const pending = own.request({ method: 'GET', url: server.url, signal: AbortSignal.timeout(15_000) });
+    const ended = expect(pending).rejects.toMatchObject({ kind: 'reset' });
+    while (server.connections() === 0) await new Promise(setImmediate);
+    await own.close();
+    await ended;
+  });
+});
+
+it('a mutation is on the wire once, whatever the connection does', async () => {
+  let requests = 0;
+  const server = await startRaw((socket) =>
+    socket.on('data', () => {
+      requests += 1;
+      socket.destroy();
+    }),
+  );
+  closing.push(() => server.close());
+  await expect(
+    http.request({ method: 'POST', url: `${server.url}/sleep`, signal: AbortSignal.timeout(15_000) }),
+  ).rejects.toMatchObject({ kind: 'reset' });
+  expect([requests, server.connections()]).toEqual([1, 1]);
+});

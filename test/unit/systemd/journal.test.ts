@@ -1,0 +1,68 @@
+/** What is asked of journalctl, and what is made of its answer. */
+import { expect, it } from 'vitest';
+import type { Scope } from '../../../src/core/model.ts';
+import { openJournal } from '../../../src/systemd/journal.ts';
+import { hastyClock } from './fake-manager.ts';
+
+const ID = '0123456789abcdef0123456789abcdef';
+
+/** A journal whose n-th reading gives the n-th of these messages (then the last again), and the argument vectors. */
+function journalOf(scope: Scope, ...readings: (readonly unknown[])[]) {
+  const argvs: (readonly string[])[] = [];
+  const run = async (argv: readonly string[]) => {
+    argvs.push(argv);
+    const messages = readings[Math.min(argvs.length, readings.length) - 1] ?? [];
+    return { code: 0, stdout: messages.map((MESSAGE) => `${JSON.stringify({ MESSAGE })}\n`).join(''), stderr: '' };
+  };
+  const journal = openJournal({ scope, run: { run }, clock: hastyClock() });
+  const tail = (lines: number, invocationId?: string) =>
+    journal.tail('a.service', { lines, signal: AbortSignal.timeout(5_000), ...(invocationId ? { invocationId } : {}) });
+  return { tail, argvs };
+}
+
+it.each<[Scope, string | undefined, string[]]>([
+  ['user', undefined, ['--user-unit=a.service']],
+  ['system', undefined, ['--unit=a.service']],
+  ['user', ID, [`_SYSTEMD_INVOCATION_ID=${ID}`, '+', `USER_INVOCATION_ID=${ID}`]],
+  ['system', ID, [`_SYSTEMD_INVOCATION_ID=${ID}`, '+', `INVOCATION_ID=${ID}`]],
+  ['user', '--file=/etc/shadow', ['--user-unit=a.service']],
+])('asks for a unit of the %s manager, invocation %s', async (scope, invocationId, selection) => {
+  const { tail, argvs } = journalOf(scope, ['x']);
+  await tail(5, invocationId);
+  const [program, ...rest] = argvs[0] ?? [];
+  expect(program).toBe('journalctl');
+  expect(rest).toContain('--lines=5');
+  expect(rest.filter((argument) => selection.includes(argument))).toEqual(selection);
+});
+
+it('reads until the last lines of a run have arrived', async () => {
+  const { tail } = journalOf('user', [], ['one'], ['one', 'two'], ['one', 'two']);
+  expect(await tail(5, ID)).toEqual(['one', 'two']);
+});
+
+it('ends when nothing comes, and when lines keep coming', async () => {
+  expect(await journalOf('user', []).tail(5, ID)).toEqual([]);
+  const growing = Array.from({ length: 50 }, (_, count) => Array.from({ length: count }, () => 'x'));
+  expect((await journalOf('user', ...growing).tail(5, ID)).length).toBeLessThanOrEqual(5);
+});
+
+it('makes lines of text of whatever a program wrote', async () => {
+  const messages = [
+    'two\nlines\n',
+    [255, 104, 105],
+    null,
+    ['several', 'fields'],
+    '\u001b[1;31mred\u001b[0m\ta\u0000b\r',
+    5,
+  ];
+  expect(await journalOf('user', messages).tail(20)).toEqual([
+    'two',
+    'lines',
+    '\ufffdhi',
+    '',
+    'several',
+    'fields',
+    'red ab',
+    '',
+  ]);
+});
