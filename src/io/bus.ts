@@ -3,11 +3,15 @@
  * Only its wire format is used. Its own connection leaves pending calls hanging when the bus goes away, swallows what
  * listeners throw and turns a refused Hello into an unhandled rejection, so the socket and the pending calls are ours.
  */
-import { createConnection, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { marshallMessage, messageToJsFmt } from 'dbus-next/lib/marshall-compat.js';
 import { type RawMessage, unmarshalMessages } from 'dbus-next/lib/message.js';
 import { Variant } from 'dbus-next/lib/variant.js';
 import { onAbort } from '../core/on-abort.ts';
+import { BAD_ADDRESS, BusError, DISCONNECTED, NO_REPLY } from './bus-error.ts';
+import { dial } from './dial.ts';
+
+export { BusError };
 
 export interface BusCall {
   readonly destination: string;
@@ -43,24 +47,7 @@ export interface Bus {
 
 export type ConnectBus = (address: string, options: { readonly signal: AbortSignal }) => Promise<Bus>;
 
-/** A D-Bus error reply, or a failure of the connection under one of the standard names below. */
-export class BusError extends Error {
-  /** D-Bus error name, such as `org.freedesktop.systemd1.NoSuchUnit`. */
-  readonly type: string;
-  constructor(type: string, message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.name = 'BusError';
-    this.type = type;
-  }
-}
-
-const NO_SERVER = 'org.freedesktop.DBus.Error.NoServer'; // could not connect
-const AUTH_FAILED = 'org.freedesktop.DBus.Error.AuthFailed';
-const DISCONNECTED = 'org.freedesktop.DBus.Error.Disconnected';
-const NO_REPLY = 'org.freedesktop.DBus.Error.NoReply';
-const BAD_ADDRESS = 'org.freedesktop.DBus.Error.BadAddress';
-
-const CONNECT_TIMEOUT_MS = 5_000;
+const HELLO_TIMEOUT_MS = 5_000;
 const CALL_TIMEOUT_MS = 25_000;
 const MESSAGE = { call: 1, reply: 2, error: 3, signal: 4 } as const;
 
@@ -79,64 +66,17 @@ export const connectBus: ConnectBus = async (address, { signal }) => {
 };
 
 async function connectOne(entry: string, signal: AbortSignal): Promise<Bus> {
-  const socket = await authenticate(socketPath(entry), signal);
+  const socket = await dial(entry, signal);
   const bus = new Connection(socket);
   const name = 'org.freedesktop.DBus';
   try {
     const hello = { destination: name, path: '/org/freedesktop/DBus', interface: name, member: 'Hello' };
-    await bus.call(hello, { signal, timeoutMs: CONNECT_TIMEOUT_MS });
+    await bus.call(hello, { signal, timeoutMs: HELLO_TIMEOUT_MS });
   } catch (error) {
     bus.close();
     throw error;
   }
   return bus;
-}
-
-/** `unix:path=/run/user/1000/bus,guid=...` to a path for `net`; abstract names begin with NUL there. */
-function socketPath(entry: string): string {
-  const [transport, rest = ''] = entry.split(/:(.*)/s);
-  const pairs = rest.split(',').map((pair) => pair.split(/=(.*)/s));
-  const value = (key: string) => pairs.find(([name]) => name === key)?.[1];
-  const path = value('path') ?? (value('abstract') === undefined ? undefined : `\0${value('abstract')}`);
-  if (transport !== 'unix' || !path) throw new BusError(BAD_ADDRESS, `unsupported address ${entry}`);
-  try {
-    return decodeURIComponent(path);
-  } catch (cause) {
-    throw new BusError(BAD_ADDRESS, `unsupported address ${entry}`, { cause });
-  }
-}
-
-/**
- * Connects and authenticates as whoever the kernel says we are: with EXTERNAL and empty data no uid has to be named
- * (systemd's own client does the same). The caller sends BEGIN, so nothing more arrives before it listens.
- */
-function authenticate(path: string, signal: AbortSignal): Promise<Socket> {
-  return new Promise((resolve, reject) => {
-    signal.throwIfAborted();
-    const socket = createConnection({ path });
-    let answer = '';
-    const settle = (error?: unknown) => {
-      clearTimeout(timer);
-      forget();
-      socket.removeAllListeners();
-      socket.on('error', () => {}); // one that comes between two owners must not crash the process
-      if (error === undefined) return resolve(socket);
-      socket.destroy();
-      reject(error);
-    };
-    const forget = onAbort(signal, () => settle(signal.reason));
-    const late = () => settle(new BusError(NO_REPLY, `no answer in ${CONNECT_TIMEOUT_MS} ms`));
-    const timer = setTimeout(late, CONNECT_TIMEOUT_MS);
-    socket.on('error', (cause) => settle(new BusError(NO_SERVER, cause.message, { cause })));
-    socket.on('close', () => settle(new BusError(AUTH_FAILED, 'closed during authentication')));
-    socket.on('readable', () => {
-      for (let chunk: unknown = socket.read(); chunk !== null; chunk = socket.read()) answer += String(chunk);
-      if (/^OK .*\r\n/m.test(answer)) settle();
-      else if (/^(REJECTED|ERROR)/m.test(answer) || answer.length > 4096)
-        settle(new BusError(AUTH_FAILED, answer.slice(0, 80).trim()));
-    });
-    socket.write('\0AUTH EXTERNAL\r\nDATA\r\n');
-  });
 }
 
 interface Pending {

@@ -164,13 +164,13 @@ describe('a unit on its way down after a start', () => {
         ownKeys(target) {
           const active = sub === 'dead' ? 'failed' : 'activating';
           if (++reads === 3) Object.assign(target, { ActiveState: active, SubState: sub });
-          if (reads === 2) queueMicrotask(() => self.unitChanged());
+          queueMicrotask(() => self.unitChanged());
           return Reflect.ownKeys(target);
         },
       });
       return [JOB];
     });
-    expect(await manager.units.start(UNIT, options())).toMatchObject({ ok: false, willRestart });
+    expect(await manager.units.start(UNIT, options())).toMatchObject({ ok: false, willRestart, facts: { sub } });
   });
 });
 

@@ -1,0 +1,86 @@
+/** A unit's last lines from the real journal. */
+import { afterAll, afterEach, describe, expect, it } from 'vitest';
+import { systemClock } from '../../../src/io/clock.ts';
+import { openRun } from '../../../src/io/run.ts';
+import { openJournal } from '../../../src/systemd/journal.ts';
+import { box, open, soon, systemctl, until } from './box.ts';
+
+const units = open();
+const here = box();
+afterEach(() => here.cleanUp());
+afterAll(() => units.close());
+
+const journal = openJournal({ scope: 'user', run: openRun(process.env), clock: systemClock });
+const start = (unit: string) => units.start(unit, { signal: soon() });
+const tail = (unit: string, lines: number, invocationId?: string) =>
+  journal.tail(unit, { lines, signal: soon(), ...(invocationId ? { invocationId } : {}) });
+
+/** A unit whose shell script stays, or not. */
+const shell = (script: string) => here.unit(['Type=exec', `ExecStart=/bin/sh -c '${script}'`]);
+
+describe('tail', () => {
+  it('of a unit that died at once has its own last words and those of systemd, oldest first', async () => {
+    const unit = shell('echo loading weights; echo CUDA error: out of memory >&2; exit 3');
+    const { facts } = await start(unit);
+    const lines = await tail(unit, 10, facts.invocationId);
+    const words = lines.filter((line) => /weights|memory|status=3/.test(line));
+    expect(words).toEqual([
+      'loading weights',
+      'CUDA error: out of memory',
+      expect.stringMatching(/Main process exited.*status=3/),
+    ]);
+  });
+
+  it('keeps to one run', async () => {
+    const unit = shell('echo run $INVOCATION_ID; exec sleep 1000');
+    const first = await start(unit);
+    const second = await units.restart(unit, { signal: soon() });
+    const [one, two] = [first.facts.invocationId ?? '', second.facts.invocationId ?? ''];
+    expect(await tail(unit, 20, one)).toContain(`run ${one}`);
+    expect(await tail(unit, 20, two)).toContain(`run ${two}`);
+    expect((await tail(unit, 20, two)).join()).not.toContain(one);
+    expect((await tail(unit, 20)).filter((line) => line.startsWith('run '))).toEqual([`run ${one}`, `run ${two}`]);
+  });
+
+  it('gives no more lines than asked', async () => {
+    const unit = shell('seq 1 500; exec sleep 1000');
+    await start(unit);
+    await until(async () => (await tail(unit, 3)).includes('500'));
+    const { length } = await tail(unit, 3);
+    expect(length).toBe(3);
+  });
+
+  it('gives escapes, control characters and odd bytes as plain text', async () => {
+    const unit = shell(
+      'printf "\\\\033[31mred\\\\033[0m \\\\033]0;title\\\\007[b]bold[/b] \\\\001\\\\377end\\\\n"; exec sleep 1000',
+    );
+    await start(unit);
+    await until(async () => (await tail(unit, 5)).some((line) => line.includes('end')));
+    const line = (await tail(unit, 5)).find((text) => text.includes('end'));
+    expect(line).toBe('red [b]bold[/b] \ufffdend');
+  });
+
+  it('gives very long lines whole, as far as systemd keeps them', async () => {
+    const unit = shell('printf %%020000d 1; echo; exec sleep 1000');
+    await start(unit);
+    await until(async () => (await tail(unit, 5)).some((line) => line.length >= 20_000));
+  });
+
+  it('of a unit that never ran, does not exist or has no valid name is empty', async () => {
+    expect(await tail(here.name(), 10)).toEqual([]);
+    expect(await tail('*', 10)).toEqual([]);
+    expect(await tail(here.name(), 10, '0123456789abcdef0123456789abcdef')).toEqual([]);
+  });
+
+  it('of a system unit', async () => {
+    const system = openJournal({ scope: 'system', run: openRun(process.env), clock: systemClock });
+    const lines = await system.tail('systemd-journald.service', { lines: 5, signal: soon() });
+    expect(lines.join('\n')).toMatch(/journal/i);
+  });
+
+  it('without journalctl is empty', async () => {
+    const none = openJournal({ scope: 'user', run: openRun({ PATH: '/nonexistent' }), clock: systemClock });
+    expect(await none.tail(here.name(), { lines: 5, signal: soon() })).toEqual([]);
+    expect(await systemctl('is-system-running')).toMatch(/running|degraded/);
+  });
+});
