@@ -1,0 +1,31 @@
+import { rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { afterAll, beforeAll } from 'vitest';
+import { openEmbeddedUnits } from '../../src/systemd/embedded.ts';
+import { bundle } from '../fakes/bundle.ts';
+import { embeddedSamples } from '../fakes/embedded-samples.ts';
+import { unitsContract } from './units.contract.ts';
+
+let program = '';
+beforeAll(async () => {
+  program = await bundle('test/fakes/embedded-program.ts');
+});
+afterAll(() => rm(dirname(program), { recursive: true, force: true }));
+
+unitsContract('embedded', async () => {
+  const units = openEmbeddedUnits({ units: embeddedSamples });
+  return {
+    units,
+    journal: units.journal,
+    names: {
+      steady: 'steady.service',
+      failing: 'failing.service',
+      missingProgram: 'missing.service',
+      stubborn: 'stubborn.service',
+      restarting: 'restarting.service',
+      unknown: 'nobody.service',
+    },
+    program: [process.execPath, program],
+    clean: async () => {},
+  };
+});

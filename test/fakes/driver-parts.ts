@@ -1,0 +1,53 @@
+/** What drivers are given in tests: the real HTTP client and clock, both counting what is under way. */
+import type { DriverParts } from '../../src/engines/driver.ts';
+import { type Clock, systemClock } from '../../src/io/clock.ts';
+import { openHttp } from '../../src/io/http.ts';
+
+export interface CountingParts extends DriverParts {
+  /** Requests and timers that are not over. */
+  underWay(): number;
+  /** Resolves when nothing is; throws when something stays. */
+  quiet(): Promise<void>;
+}
+
+/** `clock`: a test's own time. */
+export function countingParts(clock: Clock = systemClock): CountingParts {
+  const http = openHttp();
+  let count = 0;
+  const counted = async <T>(work: Promise<T>): Promise<T> => {
+    count += 1;
+    try {
+      return await work;
+    } finally {
+      count -= 1;
+    }
+  };
+  return {
+    http: { request: (request) => counted(http.request(request)), close: () => http.close() },
+    clock: { ...clock, sleep: (ms, signal) => counted(clock.sleep(ms, signal)) },
+    secret: async () => 'a-secret-key',
+    underWay: () => count,
+    async quiet() {
+      for (let turns = 0; count > 0 && turns < 1_000; turns += 1) await new Promise(setImmediate);
+      if (count > 0) throw new Error(`${count} requests or timers outlive the call`);
+    },
+  };
+}
+
+const LONGEST_POLL_MS = 200;
+
+/** Pauses of a poll take no time, and count as if they had; patience and deadlines are real. */
+export function fastClock(): Clock {
+  let now = 0;
+  return {
+    nowMs: () => now,
+    ticksMs: () => now,
+    async sleep(ms, signal) {
+      signal.throwIfAborted();
+      if (ms > LONGEST_POLL_MS) return systemClock.sleep(ms, signal);
+      now += ms;
+      await new Promise(setImmediate);
+      signal.throwIfAborted();
+    },
+  };
+}
