@@ -1,0 +1,11 @@
+/** Opens the embedded manager, starts and stops a unit, starts another and closes: must end by itself. */
+import { openEmbeddedUnits } from '../../src/systemd/embedded.ts';
+import { embeddedSamples } from './embedded-samples.ts';
+
+const signal = AbortSignal.timeout(10_000);
+const units = openEmbeddedUnits({ units: embeddedSamples });
+await units.start('steady.service', { signal });
+await units.stop('steady.service', { signal });
+await units.start('steady.service', { signal });
+await units.start('restarting.service', { signal });
+await units.close();
