@@ -31,7 +31,7 @@ export async function openDemoHost({ speed, node }: DemoOptions): Promise<Demo> 
       clock,
       units: async () => box.units,
       journal: async () => box.journal,
-      driver: (service) => openDriver(service.engine, parts),
+      driver: async (service) => openDriver(service.engine, parts),
       telemetry: box.telemetry,
       lastMode: {
         read: async () => last,

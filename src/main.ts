@@ -50,7 +50,12 @@ const parts: Parts = {
     return loadManifest({ env, home, files: systemFiles, ...(path === undefined ? {} : { path }) });
   },
   manifestSchema: async () => (await import('./manifest/json-schema.ts')).manifestJsonSchema(),
-  openHost: async (manifest) => (await import('./real-host.ts')).openRealHost(manifest, { env, uid, home }),
+  async openHost() {
+    const { openRealHost } = await import('./real-host.ts');
+    const host = openRealHost({ env, uid, home });
+    host.warm();
+    return host;
+  },
   openDemo: async (speed) => (await import('./demo-host.ts')).openDemoHost({ speed, node: process.execPath }),
 };
 

@@ -1,15 +1,20 @@
 /** The real machine: systemd over D-Bus, engines over HTTP, the GPU tool; each part is loaded and opened on first use. */
 import { GpumodError } from './core/errors.ts';
-import type { EngineName, Manifest, Scope, Secret } from './core/model.ts';
+import type { EngineName, Scope, Secret } from './core/model.ts';
 import type { Driver } from './engines/driver.ts';
+import { openDriver } from './engines/registry.ts';
 import type { Host } from './execute/host.ts';
 import { openNvidia } from './gpu/nvidia.ts';
 import { systemClock } from './io/clock.ts';
-import { type Files, systemFiles } from './io/files.ts';
+import { systemFiles } from './io/files.ts';
 import type { Http } from './io/http.ts';
+import { pathFacts } from './io/path-facts.ts';
 import { openRun } from './io/run.ts';
 import { openLastMode } from './state/last-mode.ts';
-import type { Journal, Units } from './systemd/units.ts';
+import { busAddress } from './systemd/address.ts';
+import { openJournal } from './systemd/journal.ts';
+import { openSystemd } from './systemd/systemd.ts';
+import type { Units } from './systemd/units.ts';
 
 export interface Surroundings {
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -17,24 +22,20 @@ export interface Surroundings {
   readonly home: string;
 }
 
-export function openRealHost(manifest: Manifest, { env, uid, home }: Surroundings): Host {
+/** Opens nothing yet; `warm` begins with what takes longest, while the manifest is read. */
+export interface RealHost extends Host {
+  warm(): void;
+}
+
+export function openRealHost({ env, uid, home }: Surroundings): RealHost {
   const clock = systemClock;
   const run = openRun(env);
   const closers: (() => Promise<void>)[] = [];
 
   const units = once(async (scope: Scope): Promise<Units> => {
-    const [{ openSystemd }, { busAddress }, { connectBus }, { pathFacts }] = await Promise.all([
-      import('./systemd/systemd.ts'),
-      import('./systemd/address.ts'),
-      import('./io/bus.ts'),
-      import('./io/path-facts.ts'),
-    ]);
-    const opened = openSystemd({
-      scope,
-      clock,
-      connect: connectBus,
-      address: () => busAddress(scope, { env, uid, look: pathFacts }),
-    });
+    const { connectBus } = await import('./io/bus.ts');
+    const address = () => busAddress(scope, { env, uid, look: pathFacts });
+    const opened = openSystemd({ scope, clock, connect: connectBus, address });
     closers.push(() => opened.close());
     return opened;
   });
@@ -47,38 +48,35 @@ export function openRealHost(manifest: Manifest, { env, uid, home }: Surrounding
   });
 
   const driver = once(async (engine: EngineName): Promise<Driver> => {
-    const [{ openDriver }, http] = await Promise.all([import('./engines/registry.ts'), client('http')]);
-    return openDriver(engine, {
-      http,
-      clock,
-      secret: (secret, service) => readSecret(secret, service, env, systemFiles),
-    });
+    const http = await client('http');
+    return openDriver(engine, { http, clock, secret: (secret, service) => readSecret(secret, service, env) });
   });
-
-  // The dearest part to load, and the bus takes its time to connect: begin both at once.
-  for (const engine of new Set([...manifest.services.values()].map((service) => service.engine)))
-    if (engine !== 'none') driver(engine).catch(() => {});
 
   return {
     clock,
     units,
-    journal: once(async (scope: Scope): Promise<Journal> => {
-      const { openJournal } = await import('./systemd/journal.ts');
-      return openJournal({ scope, run, clock });
-    }),
+    journal: async (scope) => openJournal({ scope, run, clock }),
     driver: (service) => driver(service.engine),
     telemetry: openNvidia(run),
     lastMode: openLastMode(systemFiles, `${env['XDG_STATE_HOME'] || `${home}/.local/state`}/gpumod`),
+    warm() {
+      // Nearly every manifest is about the user's own manager; one that is not pays a connection for nothing.
+      const connecting = units('user').then((opened) => opened.observe([], AbortSignal.timeout(WARM_MS)));
+      connecting.catch(() => {}); // who needs it will meet the same error
+      client('http').catch(() => {});
+    },
     async close() {
       await Promise.all(closers.splice(0).map((close) => close()));
     },
   };
 }
 
+const WARM_MS = 5_000;
 const SECRET_BYTES = 64 * 1024;
 
-async function readSecret(secret: Secret, service: string, env: Surroundings['env'], files: Files): Promise<string> {
-  const text = 'env' in secret ? env[secret.env] : await files.read(secret.file, SECRET_BYTES).catch(() => undefined);
+async function readSecret(secret: Secret, service: string, env: Surroundings['env']): Promise<string> {
+  const text =
+    'env' in secret ? env[secret.env] : await systemFiles.read(secret.file, SECRET_BYTES).catch(() => undefined);
   if (text?.trim()) return text.trim();
   throw new GpumodError('secret-missing', { service, where: 'env' in secret ? `$${secret.env}` : secret.file });
 }

@@ -1,5 +1,5 @@
 /** Every command as data: the one source of the command tree, its help and what carries it out. */
-import type { Action } from './action.ts';
+import type { ActionName } from './actions/index.ts';
 
 export interface OptionSpec {
   /** As commander writes it: `--drain <duration>`. */
@@ -16,7 +16,8 @@ export interface CommandSpec {
   readonly help: string;
   readonly options?: readonly OptionSpec[];
   readonly examples?: readonly string[];
-  readonly load: () => Promise<Action>;
+  /** Which of `actions/` carries it out: they are loaded when a command is known. */
+  readonly action: ActionName;
 }
 
 /** Understood before and after every command. */
@@ -45,27 +46,20 @@ const MODE_OPTIONS: readonly OptionSpec[] = [
   ...SWITCH_OPTIONS,
 ];
 
-const switching = (name: 'switchMode' | 'switchOff') => () => import('./actions/switch.ts').then((m) => m[name]);
-const modes = (name: 'list' | 'show' | 'current' | 'isActive') => () =>
-  import('./actions/mode.ts').then((m) => m[name]);
-const services = (name: 'list' | 'status' | 'start' | 'stop' | 'restart' | 'sleep' | 'wake' | 'logs') => () =>
-  import('./actions/service.ts').then((m) => m[name]);
-const config = (name: 'check' | 'path' | 'schema' | 'show') => () => import('./actions/config.ts').then((m) => m[name]);
-
 export const COMMANDS: readonly CommandSpec[] = [
   {
     path: 'status',
     help: 'mode, GPUs and services as they are now',
     examples: ['gpumod status', 'gpumod status --json | jq .mode.name'],
-    load: () => import('./actions/status.ts').then((m) => m.status),
+    action: 'status',
   },
   {
     path: 'mode list',
     help: 'all modes; * marks the current one, = others with the same services',
-    load: modes('list'),
+    action: 'modeList',
   },
-  { path: 'mode show', args: '<mode>', help: 'what a mode consists of', load: modes('show') },
-  { path: 'mode current', help: 'the name of the mode that holds now', load: modes('current') },
+  { path: 'mode show', args: '<mode>', help: 'what a mode consists of', action: 'modeShow' },
+  { path: 'mode current', help: 'the name of the mode that holds now', action: 'modeCurrent' },
   {
     path: 'mode plan',
     args: '<mode>',
@@ -75,7 +69,7 @@ export const COMMANDS: readonly CommandSpec[] = [
       { flags: '--exit-code', help: 'exit 3 when there is something to do' },
     ],
     examples: ['gpumod mode plan rag', 'gpumod mode plan rag --exit-code || echo "a switch would change something"'],
-    load: () => import('./actions/plan.ts').then((m) => m.plan),
+    action: 'plan',
   },
   {
     path: 'mode switch',
@@ -83,46 +77,46 @@ export const COMMANDS: readonly CommandSpec[] = [
     help: 'switch the machine to a mode and verify that it holds',
     options: MODE_OPTIONS,
     examples: ['gpumod mode switch rag', 'gpumod mode switch code --drain 5m', 'gpumod mode switch rag --dry-run'],
-    load: switching('switchMode'),
+    action: 'switchMode',
   },
-  { path: 'mode is-active', args: '<mode>', help: 'exit 0 when the mode holds, else 3', load: modes('isActive') },
+  { path: 'mode is-active', args: '<mode>', help: 'exit 0 when the mode holds, else 3', action: 'modeIsActive' },
   {
     path: 'switch',
     aliasOf: 'mode switch',
     args: '<mode>',
     help: 'short for: mode switch',
     options: MODE_OPTIONS,
-    load: switching('switchMode'),
+    action: 'switchMode',
   },
   {
     path: 'off',
     aliasOf: 'mode switch off',
     help: 'short for: mode switch off (stop everything)',
     options: MODE_OPTIONS,
-    load: switching('switchOff'),
+    action: 'switchOff',
   },
-  { path: 'service list', help: 'all services', load: services('list') },
-  { path: 'service status', args: '<service>', help: 'one service', load: services('status') },
+  { path: 'service list', help: 'all services', action: 'serviceList' },
+  { path: 'service status', args: '<service>', help: 'one service', action: 'serviceStatus' },
   {
     path: 'service start',
     args: '<service>',
     help: 'start it and wait until it is awake',
     options: SWITCH_OPTIONS,
-    load: services('start'),
+    action: 'serviceStart',
   },
   {
     path: 'service stop',
     args: '<service>',
     help: 'stop it and verify that it is gone',
     options: SWITCH_OPTIONS,
-    load: services('stop'),
+    action: 'serviceStop',
   },
   {
     path: 'service restart',
     args: '<service>',
     help: 'stop and start it',
     options: SWITCH_OPTIONS,
-    load: services('restart'),
+    action: 'serviceRestart',
   },
   {
     path: 'service sleep',
@@ -137,31 +131,31 @@ export const COMMANDS: readonly CommandSpec[] = [
       ...SWITCH_OPTIONS,
     ],
     examples: ['gpumod service sleep vllm-chat', 'gpumod service sleep vllm-hyde --level 2'],
-    load: services('sleep'),
+    action: 'serviceSleep',
   },
   {
     path: 'service wake',
     args: '<service>',
     help: 'wake it and verify that it serves',
     options: SWITCH_OPTIONS,
-    load: services('wake'),
+    action: 'serviceWake',
   },
   {
     path: 'service logs',
     args: '<services...>',
     help: 'the last lines of their journals',
     options: [{ flags: '-n, --lines <count>', help: 'how many lines of each (default 50)' }],
-    load: services('logs'),
+    action: 'serviceLogs',
   },
-  { path: 'config check', help: 'check the manifest: every error in one run', load: config('check') },
-  { path: 'config path', help: 'the files that make up the manifest', load: config('path') },
-  { path: 'config schema', help: 'JSON Schema of the manifest, for editors', load: config('schema') },
-  { path: 'config show', help: 'the manifest as gpumod understands it, defaults filled in', load: config('show') },
+  { path: 'config check', help: 'check the manifest: every error in one run', action: 'configCheck' },
+  { path: 'config path', help: 'the files that make up the manifest', action: 'configPath' },
+  { path: 'config schema', help: 'JSON Schema of the manifest, for editors', action: 'configSchema' },
+  { path: 'config show', help: 'the manifest as gpumod understands it, defaults filled in', action: 'configShow' },
   {
     path: 'demo',
     help: 'a simulated box: switch it through its modes; touches nothing real',
     options: [{ flags: '--speed <factor>', help: 'how many times faster than life (default 15)' }],
-    load: () => import('./actions/demo.ts').then((m) => m.demo),
+    action: 'demo',
   },
 ];
 

@@ -21,7 +21,8 @@ export interface Parts {
   loadManifest(path: string | undefined): Promise<Manifest>;
   /** The JSON Schema of a manifest, for editors. */
   manifestSchema(): Promise<unknown>;
-  openHost(manifest: Manifest): Promise<Host>;
+  /** Begins with what takes longest; nothing is asked of the machine before it is used. */
+  openHost(): Promise<Host>;
   /** A simulated box, `speed` times faster than life. */
   openDemo(speed: number): Promise<Demo>;
 }

@@ -2,20 +2,23 @@
 import type { EngineName, Service } from '../core/model.ts';
 import type { Driver, DriverParts, MakeDriver } from './driver.ts';
 import { guard } from './guard.ts';
+import { makeHttp } from './http.ts';
+import { makeLlamacpp } from './llamacpp/driver.ts';
+import { makeNone } from './none.ts';
+import { makeVllm } from './vllm/driver.ts';
 
-type Loaders = { readonly [E in EngineName]: () => Promise<MakeDriver<Extract<Service, { readonly engine: E }>>> };
+type Makers = { readonly [E in EngineName]: MakeDriver<Extract<Service, { readonly engine: E }>> };
 
-/** Loaded on first use: a manifest without llama.cpp never reads its driver. */
-const LOADERS: Loaders = {
-  vllm: async () => (await import('./vllm/driver.ts')).makeVllm,
-  llamacpp: async () => (await import('./llamacpp/driver.ts')).makeLlamacpp,
-  http: async () => (await import('./http.ts')).makeHttp,
-  none: async () => (await import('./none.ts')).makeNone,
+const DRIVERS: Makers = {
+  vllm: makeVllm,
+  llamacpp: makeLlamacpp,
+  http: makeHttp,
+  none: makeNone,
 };
 
 /** The driver of an engine, with its deadlines around it. */
-export async function openDriver(engine: EngineName, parts: DriverParts): Promise<Driver> {
+export function openDriver(engine: EngineName, parts: DriverParts): Driver {
   // The record's type has checked each pair; a driver is only ever given services of its own engine.
-  const make = (await LOADERS[engine]()) as MakeDriver<Service>;
+  const make = DRIVERS[engine] as MakeDriver<Service>;
   return guard(make(parts), parts.clock);
 }

@@ -4,7 +4,7 @@ import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 /** `other`: a pipe, a device, a socket. */
-export type PathKind = 'file' | 'folder' | 'other';
+type PathKind = 'file' | 'folder' | 'other';
 
 export type FileFailureKind =
   | 'missing' // nothing there, or a link that leads nowhere

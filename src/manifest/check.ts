@@ -24,8 +24,16 @@ function serviceFaults({ raw }: Part): Fault[] {
     const message = `${found.ok.host} is not this machine alone: needs allowRemote: true on this service`;
     faults.push({ path: ['url'], message });
   }
+  faults.push(...twiceFaults(raw['gpus'], 'gpus'), ...twiceFaults(raw['models'], 'models'));
   if (raw['engine'] === 'http') faults.push(...napFaults(raw));
   return faults;
+}
+
+function twiceFaults(list: unknown, key: string): Fault[] {
+  const items: readonly unknown[] = Array.isArray(list) ? list : [];
+  return items.flatMap((item, index) =>
+    items.indexOf(item) === index ? [] : [{ path: [key, index], message: `${shown(item)} is here twice` }],
+  );
 }
 
 /** A generic engine's sleep: the way there, the way back, and how to see it. */
@@ -57,10 +65,12 @@ function stepFaults(step: unknown, path: Path): Fault[] {
   return [{ path, message: `needs one of ${METHODS.join(', ')}, and has ${given.join(' and ') || 'none'}` }];
 }
 
+const textOf = (value: unknown, otherwise: string): string => (typeof value === 'string' ? value : otherwise);
+
 /** Two services of one unit would start and stop each other. */
 function unitFault(name: string, part: Part, { services, scope }: Whole): Fault[] {
   const unitOf = (owner: string, { raw }: Part) =>
-    `${raw['scope'] ?? scope ?? 'user'} ${raw['unit'] ?? `${owner}.service`}`;
+    `${textOf(raw['scope'] ?? scope, 'user')} ${textOf(raw['unit'], `${owner}.service`)}`;
   const mine = unitOf(name, part);
   for (const [other, second] of services) {
     if (other === name) return [];
@@ -69,7 +79,7 @@ function unitFault(name: string, part: Part, { services, scope }: Whole): Fault[
         {
           path: Object.hasOwn(part.raw, 'unit') ? ['unit'] : [],
           at: 'key',
-          message: `the unit of ${shown(other)} too`,
+          message: `is the unit of ${shown(other)} too`,
         },
       ];
   }

@@ -31,17 +31,20 @@ export function pathText(path: Path): string {
 
 const LONGEST = 40;
 
-/** A value as a message may quote it: short, and no byte of it reaches the terminal as a command. */
+/** A value as a message may quote it. */
 export function shown(value: unknown): string {
   if (Array.isArray(value)) return 'a list';
   if (typeof value === 'object' && value !== null) return 'a mapping';
   if (typeof value !== 'string') return value === null || value === undefined ? 'nothing' : String(value);
   const short = value.length > LONGEST ? `${value.slice(0, LONGEST)}...` : value;
-  const escaped = short.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (char) => `\\u{${char.codePointAt(0)?.toString(16)}}`);
-  return `"${escaped}"`;
+  return `"${visible(short)}"`;
 }
 
-/** `near`, for text of any length. */
-export function nearest(name: string, known: readonly string[]): string | undefined {
-  return name.length > 0 && name.length <= 64 ? near(name, known) : undefined;
+/** No byte of it reaches a terminal as a command, and it stays on one line. */
+export const visible = (text: string): string =>
+  text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (char) => `\\u{${char.codePointAt(0)?.toString(16)}}`);
+
+/** `near`, for values of any kind. */
+export function nearest(name: unknown, known: readonly string[]): string | undefined {
+  return typeof name === 'string' && name.length > 0 && name.length <= 64 ? near(name, known) : undefined;
 }

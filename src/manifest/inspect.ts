@@ -27,8 +27,9 @@ function faultsOf(issue: SchemaIssue, whole: unknown): Fault[] {
     case 'invalid_type':
       return [{ path, message: mismatch(issue.expected, at(whole, path)) }];
     default: {
-      const suggestion = issue.params?.suggestion;
-      return [{ path, message: issue.message, ...(suggestion === undefined ? {} : { suggestion }) }];
+      const { suggestion } = issue.params ?? {};
+      const message = at(whole, path) === undefined && path[0] !== 'version' ? 'missing' : issue.message;
+      return [{ path, message, ...(suggestion === undefined ? {} : { suggestion }) }];
     }
   }
 }
@@ -58,7 +59,7 @@ function unknownEngine(path: Path, whole: unknown): Fault[] {
   const name = at(whole, path);
   const message =
     name === undefined ? `missing: one of ${ENGINES.join(', ')}` : `${shown(name)} is none of ${ENGINES.join(', ')}`;
-  const suggestion = nearest(String(name ?? ''), ENGINES);
+  const suggestion = nearest(name, ENGINES);
   const others = parseUnsure(at(whole, service)).flatMap((issue) =>
     faultsOf({ ...issue, path: [...service, ...issue.path] }, whole),
   );

@@ -42,7 +42,8 @@ async function readSource(file: string, { files, env }: Where): Promise<Source> 
 function between(sources: readonly Source[]): readonly ManifestIssue[] {
   const whole = merge(sources);
   const [first] = sources;
-  const empty = whole.services.size === 0 && first ? [first.issue({ path: ['services'], message: 'no services' })] : [];
+  const isEmpty = whole.services.size === 0 && sources.every(({ issues }) => issues.length === 0);
+  const empty = isEmpty && first ? [first.issue({ path: ['services'], message: 'no services' })] : [];
   return [...whole.issues, ...empty, ...check(whole)];
 }
 

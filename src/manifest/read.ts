@@ -1,6 +1,6 @@
 /** YAML text to a located tree: the only file that knows the yaml package. */
 import { Composer, type Document, isAlias, isMap, isScalar, isSeq, Lexer, LineCounter, type Node, Parser } from 'yaml';
-import { shown } from './fault.ts';
+import { shown, visible } from './fault.ts';
 import type { Entry, Tree } from './tree.ts';
 
 /** Deeper than any manifest, and far from where the parser's recursion ends the process. */
@@ -10,7 +10,7 @@ const LARGEST = 50_000;
 /** One slip confuses the parser about much that follows: more faults would not help. */
 const MOST_FAULTS = 20;
 
-export interface TextFault {
+interface TextFault {
   readonly offset: number;
   readonly message: string;
 }
@@ -46,8 +46,8 @@ function compose(text: string, lines: LineCounter, faults: TextFault[]): Documen
   if (control) faults.push({ offset: control.index, message: `no text file: it holds the byte ${hex(control[0])}` });
   if (faults.length > 0) return undefined;
   const [first, second] = documents;
-  for (const { pos, code, message } of [...(first?.errors ?? []), ...(first?.warnings ?? [])])
-    faults.push({ offset: pos[0], message: WORDS[code] ?? message });
+  for (const { pos, code, message } of first?.errors ?? [])
+    if (code !== 'NON_STRING_KEY') faults.push({ offset: pos[0], message: WORDS[code] ?? unquoted(message) });
   if (second) faults.push({ offset: second.range[0], message: 'a second document: a manifest is one document a file' });
   if (first && first.directives?.yaml.version !== '1.2')
     faults.push({ offset: 0, message: 'only YAML 1.2 is understood: leave the %YAML line out' });
@@ -56,12 +56,13 @@ function compose(text: string, lines: LineCounter, faults: TextFault[]): Documen
 
 const hex = (char: string): string => `0x${char.charCodeAt(0).toString(16).padStart(2, '0')}`;
 
-/** The yaml package's own messages, where they speak of its options. */
+/** The yaml package's own messages, where ours are plainer. */
 const WORDS: Readonly<Record<string, string>> = {
-  NON_STRING_KEY: 'a key must be plain text',
-  TAG_RESOLVE_FAILED: 'tags (!name) are not used in a manifest',
   TAB_AS_INDENT: 'a tab: YAML is indented with spaces',
 };
+
+/** What it quotes may be a secret. */
+const unquoted = (message: string): string => visible(message.replace(/(?<=\w): .*/s, ''));
 
 /** Parsing keeps its own stack, composing recurses: so depth is watched here. */
 function* tokens(text: string, lines: LineCounter, tooDeep: () => void) {
@@ -81,7 +82,7 @@ function locate(document: Document, faults: TextFault[], spot: Spot): Tree | und
   const anchors = new Map<string, Tree>();
   const fault = (offset: number, message: string) => {
     faults.push({ offset, message });
-    return scalar(offset, null);
+    return scalar(offset, ''); // whatever else is said of this place follows from this
   };
 
   const visit = (node: unknown, fallback: number): Tree => {
@@ -107,23 +108,31 @@ function locate(document: Document, faults: TextFault[], spot: Spot): Tree | und
 
   const mapOf = (pairs: readonly { key: unknown; value: unknown }[], offset: number): Tree => {
     const entries = new Map<string, Entry>();
-    for (const pair of pairs) {
-      const keyOffset = (pair.key as Node | null)?.range?.[0] ?? offset;
-      const key = isScalar(pair.key) ? String(pair.key.value) : '';
-      const value = visit(pair.value, keyOffset);
-      const first = entries.get(key);
-      if (first) fault(keyOffset, `${shown(key)} is here twice, first at ${at(spot(first.keyOffset))}`);
-      else if (key === '<<') fault(keyOffset, 'merge keys (<<) are not used in a manifest; see defaults:');
-      else if (key === '__proto__') fault(keyOffset, 'this name cannot be used');
-      else entries.set(key, { keyOffset, value });
+    for (const { key, value } of pairs) {
+      const keyOffset = (key as Node | null)?.range?.[0] ?? offset;
+      const entry = { keyOffset, value: visit(value, keyOffset) };
+      const name = isScalar(key) ? String(key.value) : undefined;
+      const refusal = refusalOf(name, entries, spot);
+      if (refusal !== undefined) fault(keyOffset, refusal);
+      else if (name !== undefined) entries.set(name, entry);
     }
     return map(offset, entries);
   };
 
+  for (const { pos } of document.warnings) fault(pos[0], 'tags (!name) are not used in a manifest');
   const tree = visit(document.contents, 0);
   if (tree.size <= LARGEST) return tree;
   faults.push({ offset: 0, message: `more than ${LARGEST} values` });
   return undefined;
+}
+
+/** Why a key can't be taken. */
+function refusalOf(name: string | undefined, entries: ReadonlyMap<string, Entry>, spot: Spot): string | undefined {
+  if (name === undefined) return 'a key must be plain text';
+  const first = entries.get(name);
+  if (first) return `${shown(name)} is here twice, first at ${at(spot(first.keyOffset))}`;
+  if (name === '<<') return 'merge keys (<<) are not used in a manifest; see defaults:';
+  return name === '__proto__' ? 'this name cannot be used' : undefined;
 }
 
 const at = ({ line, col }: { line: number; col: number }): string => `${line}:${col}`;

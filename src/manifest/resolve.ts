@@ -109,8 +109,8 @@ function serviceOf(name: string, entry: ServiceEntry, defaults: Defaults, folder
   }
 }
 
-function probeOf({ path, method = 'GET', status, json, equals = true }: ProbeEntry): HttpProbe {
-  return { path, method, ...given({ status }), ...(json === undefined ? {} : { json, equals }) };
+function probeOf({ path, method = 'GET', status, json, equals }: ProbeEntry): HttpProbe {
+  return { path, method, ...given({ status, json, equals }) };
 }
 
 const METHODS = { post: 'POST', get: 'GET', put: 'PUT', patch: 'PATCH', delete: 'DELETE' } as const;

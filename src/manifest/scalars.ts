@@ -19,7 +19,7 @@ export const oneOf =
   (value: unknown): Checked<T> => {
     const found = known.find((name) => name === value);
     if (found !== undefined) return { ok: found };
-    return wrong(`${shown(value)} is none of ${known.join(', ')}`, nearest(String(value), known));
+    return wrong(`${shown(value)} is none of ${known.join(', ')}`, nearest(value, known));
   };
 
 export const whole =
@@ -29,12 +29,15 @@ export const whole =
       ? { ok: value }
       : wrong(`must be a whole number from ${least} to ${most}, not ${shown(value)}`);
 
+export const version = (value: unknown): Checked<1> =>
+  value === 1 ? { ok: 1 } : wrong(value === undefined ? 'missing: this format is version 1' : 'must be 1');
+
 export const level = (value: unknown): Checked<SleepLevel> =>
   value === 1 || value === 2 ? { ok: value } : wrong(`must be 1 or 2, not ${shown(value)}`);
 
 export function truth(value: unknown): Checked<boolean> {
   if (typeof value === 'boolean') return { ok: value };
-  const word = String(value);
+  const word = typeof value === 'string' ? value : '';
   const meant = /^(yes|on|y)$/i.test(word) ? 'true' : /^(no|off|n)$/i.test(word) ? 'false' : undefined;
   return wrong(`must be true or false, not ${shown(value)}`, meant);
 }

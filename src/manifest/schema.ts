@@ -2,9 +2,9 @@
 import * as z from 'zod';
 import { type EngineName, FAILURE_POLICIES, IDLE_POLICIES, SCOPES } from '../core/model.ts';
 import { address } from './address.ts';
-import { type Checked, shown, wrong } from './fault.ts';
+import type { Checked } from './fault.ts';
 import { duration, size } from './quantities.ts';
-import { headers, level, line, NAME, oneOf, path, secret, text, truth, unit, whole } from './scalars.ts';
+import { headers, level, line, NAME, oneOf, path, secret, text, truth, unit, version, whole } from './scalars.ts';
 
 /** One value: checked by one function, shown to editors as `json`. */
 function leaf<T>(description: string, json: Readonly<Record<string, unknown>>, check: (value: unknown) => Checked<T>) {
@@ -12,7 +12,7 @@ function leaf<T>(description: string, json: Readonly<Record<string, unknown>>, c
     .unknown()
     .meta({ description, ...json })
     .transform((value, context): T => {
-      const checked = value === undefined ? wrong('missing') : check(value);
+      const checked = check(value);
       if ('ok' in checked) return checked.ok;
       context.addIssue({ code: 'custom', message: checked.wrong, params: { suggestion: checked.suggestion } });
       return z.NEVER;
@@ -25,16 +25,7 @@ const mapping = <S extends z.core.$ZodLooseShape>(shape: S) =>
     error: (issue) => (issue.code === 'unrecognized_keys' ? Object.keys(shape).join(' ') : undefined),
   });
 
-const list = <S extends z.ZodType>(item: S) =>
-  z
-    .array(item)
-    .meta({ uniqueItems: true })
-    .superRefine((items, context) => {
-      items.forEach((value, index) => {
-        if (items.indexOf(value) !== index)
-          context.addIssue({ code: 'custom', path: [index], message: `${shown(value)} is here twice` });
-      });
-    });
+const list = <S extends z.ZodType>(item: S) => z.array(item).meta({ uniqueItems: true });
 
 /** Editors can't know what `${NAME}` will be: they take it in place of any text. */
 const VARIABLE = { type: 'string', pattern: '\\$\\{' };
@@ -42,14 +33,19 @@ const VARIABLE = { type: 'string', pattern: '\\$\\{' };
 const word = (description: string) => leaf(description, { type: 'string', minLength: 1 }, line);
 const choice = <const T extends string>(known: readonly T[], description: string) =>
   leaf(description, { anyOf: [{ enum: known }, VARIABLE] }, oneOf(known));
-const anything = (ok: unknown): Checked<unknown> => ({ ok });
+/** Ordinary objects again: what is compared with an engine's answer has to be of its kind. */
+const anything = (value: unknown): Checked<unknown> => ({ ok: structuredClone(value) });
 const integer = (minimum: number, maximum: number, description: string) =>
   leaf(description, { type: 'integer', minimum, maximum }, whole(minimum, maximum));
 const flag = (description: string) => leaf(description, { type: 'boolean' }, truth);
 const bytes = (description: string) =>
   leaf(description, { type: 'string', pattern: '^\\s*\\d+(\\.\\d+)?\\s*([KMGT]i?)?B\\s*$|\\$\\{' }, size);
 const time = (description: string) =>
-  leaf(description, { type: ['string', 'number'], pattern: '^\\s*(\\d+(\\.\\d+)?(ms|s|m|h)?)+\\s*$|\\$\\{' }, duration);
+  leaf(
+    description,
+    { type: ['string', 'number'], pattern: '^\\s*(\\d+(\\.\\d+)?|(\\d+(\\.\\d+)?(ms|s|m|h))+)\\s*$|\\$\\{' },
+    duration,
+  );
 const route = (description: string) => leaf(description, { type: 'string', pattern: '^/\\S*$|\\$\\{' }, path);
 const status = () => integer(100, 599, 'The status it must answer with; default: any 2xx.').optional();
 
@@ -106,7 +102,7 @@ function build() {
     method: choice(['GET', 'POST'], 'Default GET.').optional(),
     status: status(),
     json: word('Dotted path into the JSON answer.').optional(),
-    equals: leaf('What is found there; default true.', {}, anything).optional(),
+    equals: leaf('What is found there; default: anything that counts as true.', {}, anything).optional(),
   });
   const call = (method: string) => route(`${method} this path.`).optional();
   const step = mapping({
@@ -158,7 +154,7 @@ function build() {
   });
   const service = z.discriminatedUnion('engine', [engines.vllm, engines.llamacpp, engines.http, engines.none]);
   const file = mapping({
-    version: leaf('Of this format.', { const: 1 }, (value) => (value === 1 ? { ok: 1 } : wrong('must be 1', '1'))),
+    version: leaf('Of this format.', { const: 1 }, version),
     defaults: mapping({
       scope,
       idle,

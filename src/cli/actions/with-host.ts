@@ -6,10 +6,9 @@ import type { Call } from '../action.ts';
 import { manifestOf } from '../options.ts';
 
 export async function withHost<T>(call: Call, work: (host: Host, manifest: Manifest) => Promise<T>): Promise<T> {
-  const manifest = await manifestOf(call);
-  const host = await call.parts.openHost(manifest);
+  const host = await call.parts.openHost();
   try {
-    return await work(host, manifest);
+    return await work(host, await manifestOf(call));
   } finally {
     await host.close();
   }

@@ -4,7 +4,7 @@ import type { Sink } from '../parts.ts';
 import { eventLine } from './lines.ts';
 import type { Spinner } from './spinner.ts';
 import { type Style, visible } from './style.ts';
-import { stepWords } from './words.ts';
+import { becauseWords, stepWords } from './words.ts';
 
 export interface Progress {
   event(event: Event): void;
@@ -12,34 +12,47 @@ export interface Progress {
   end(): void;
 }
 
-export const SILENT: Progress = { event() {}, end() {} };
+const SILENT: Progress = { event() {}, end() {} };
 
 /** One line for each finished step: logs, cron, pipes. */
-export function lineProgress(err: Sink): Progress {
+function lineProgress(err: Sink, verbose: boolean): Progress {
   return {
     event(event) {
-      const line = eventLine(event);
-      if (line !== undefined) err.write(visible(`${line}\n`));
+      for (const line of linesOf(event, verbose)) err.write(`${visible(line)}\n`);
     },
     end() {},
   };
 }
 
+function linesOf(event: Event, verbose: boolean): readonly string[] {
+  if (verbose && event.type === 'step-started')
+    return [`+${event.atSeconds.toFixed(1)}s ${stepWords(event.step)} begins: ${becauseWords(event.step.because)}`];
+  const line = eventLine(event);
+  return line === undefined ? [] : [line];
+}
+
+export interface ProgressWish {
+  readonly how: 'auto' | 'plain' | 'quiet';
+  /** Also when a step begins, and why. */
+  readonly verbose: boolean;
+  /** Seconds that pass for the switch while one passes here. */
+  readonly rate: number;
+}
+
 /** `auto`: moving on a terminal that can, lines elsewhere. The spinner is only loaded when something runs. */
 export function openProgress(
-  how: 'auto' | 'plain' | 'quiet',
+  wish: ProgressWish,
   err: Sink,
   style: Style,
   env: Readonly<Record<string, string | undefined>>,
-  rate: number,
 ): Progress {
-  if (how === 'quiet') return SILENT;
-  const moving = how === 'auto' && err.isTerminal && env['TERM'] !== 'dumb' && !env['CI'];
-  return moving ? liveProgress(err, style, rate) : lineProgress(err);
+  if (wish.how === 'quiet') return SILENT;
+  const moving = wish.how === 'auto' && err.isTerminal && env['TERM'] !== 'dumb' && !env['CI'];
+  return moving ? liveProgress(err, style, wish) : lineProgress(err, wish.verbose);
 }
 
 /** The same lines, and below them a spinner with what runs now. */
-function liveProgress(err: Sink, style: Style, rate: number): Progress {
+function liveProgress(err: Sink, style: Style, { rate, verbose }: ProgressWish): Progress {
   const running = new Map<string, { readonly words: string; readonly seconds: number; readonly sinceMs: number }>();
   let total = 0;
   let finished = 0;
@@ -61,8 +74,7 @@ function liveProgress(err: Sink, style: Style, rate: number): Progress {
   return {
     event(event) {
       count(event);
-      const line = eventLine(event);
-      if (line !== undefined) {
+      for (const line of linesOf(event, verbose)) {
         spinner?.clear();
         err.write(`${marked(event, line, style)}\n`);
       }

@@ -1,0 +1,36 @@
+/** Every action by name, and the view they show things with: what is loaded once a command is known. */
+import * as config from './config.ts';
+import { demo } from './demo.ts';
+import * as mode from './mode.ts';
+import { plan } from './plan.ts';
+import * as service from './service.ts';
+import { status } from './status.ts';
+import { switchMode, switchOff } from './switch.ts';
+
+export { openView } from '../view/open.ts';
+
+export const ACTIONS = {
+  status,
+  modeList: mode.list,
+  modeShow: mode.show,
+  modeCurrent: mode.current,
+  modeIsActive: mode.isActive,
+  plan,
+  switchMode,
+  switchOff,
+  serviceList: service.list,
+  serviceStatus: service.status,
+  serviceStart: service.start,
+  serviceStop: service.stop,
+  serviceRestart: service.restart,
+  serviceSleep: service.sleep,
+  serviceWake: service.wake,
+  serviceLogs: service.logs,
+  configCheck: config.check,
+  configPath: config.path,
+  configSchema: config.schema,
+  configShow: config.show,
+  demo,
+} as const;
+
+export type ActionName = keyof typeof ACTIONS;

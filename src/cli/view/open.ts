@@ -1,0 +1,35 @@
+/** The view that the options ask for. */
+import type { Parts } from '../parts.ts';
+import { humanView } from './human.ts';
+import { jsonView } from './json.ts';
+import { plainView } from './plain.ts';
+import { openProgress } from './progress.ts';
+import { type ColorWish, styleFor, wantsColor } from './style.ts';
+import type { Format, View } from './view.ts';
+
+/** `rate`: seconds that pass for the switch while one passes here. */
+export function openView(options: Readonly<Record<string, unknown>>, { stdout, stderr, env }: Parts, rate = 1): View {
+  const format = options['json'] === true ? 'json' : ((options['output'] as Format | undefined) ?? 'table');
+  const quiet = options['quiet'] === true || options['progress'] === 'quiet';
+  switch (format) {
+    case 'json':
+    case 'ndjson':
+      return jsonView(stdout, stderr, format === 'ndjson');
+    case 'plain':
+      return plainView(stdout, stderr, quiet);
+    case 'table': {
+      const wish = (options['color'] as ColorWish | undefined) ?? 'auto';
+      const errStyle = styleFor(wantsColor(wish, env, stderr));
+      const how = quiet ? 'quiet' : options['progress'] === 'plain' ? 'plain' : 'auto';
+      const verbose = options['verbose'] === true;
+      const progress = openProgress({ how, verbose, rate }, stderr, errStyle, env);
+      return humanView({
+        out: stdout,
+        err: stderr,
+        style: styleFor(wantsColor(wish, env, stdout)),
+        errStyle,
+        progress,
+      });
+    }
+  }
+}
