@@ -3,15 +3,14 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { rolldown } from 'rolldown';
 
 /**
- * Parts of dbus-next that gpumod never reaches: XML introspection (it sends raw messages), X11 addresses, its hex dump
- * and its optional native sockets. Half of its bytes, and the larger part of its import time.
+ * Parts of packages that gpumod never reaches, and that are dear to load: undici's HTTP/2 client brings Node's http2 and
+ * tls with it (engines speak HTTP/1.1; https loads tls when it is used).
  */
-const UNUSED = new Set(['xml2js', 'event-stream', 'hexy', 'x11', 'usocket']);
+const UNUSED = [/\/undici\/lib\/dispatcher\/client-h2\.js$/];
 
 const withoutUnused = {
   name: 'without-unused',
-  resolveId: (id) => (UNUSED.has(id) ? `\0unused:${id}` : null),
-  load: (id) => (id.startsWith('\0unused:') ? 'module.exports = {};' : null),
+  load: (id) => (UNUSED.some((unused) => unused.test(id)) ? 'module.exports = {};' : null),
 };
 
 /**
@@ -19,7 +18,7 @@ const withoutUnused = {
  * What is dear to load stays apart: `--help` must not pay for the planner, nor `status` for the spinner.
  */
 const GROUPS = [
-  { name: 'manifest', test: /\/src\/manifest\/|node_modules\/(yaml|zod)\//, priority: 2 },
+  { name: 'manifest', test: /\/src\/manifest\/(?!cached|locate)|node_modules\/(yaml|zod)\//, priority: 2 },
   { name: 'http', test: /\/src\/io\/http|node_modules\/undici\//, priority: 2 },
   {
     name: 'bus',
@@ -28,7 +27,7 @@ const GROUPS = [
   },
   {
     name: 'work',
-    test: /\/src\/(app|plan|execute|engines|systemd|gpu|state|io|real-host|cli\/(actions|view\/(?!table|spinner)))/,
+    test: /\/src\/(app|manifest\/(cached|locate)|plan|execute|engines|systemd\/(?!embedded)|gpu|state|io|real-host|cli\/(actions|view\/(?!table|spinner)))/,
     priority: 1,
   },
 ];
@@ -38,6 +37,8 @@ const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
 const bundle = await rolldown({
   input: { main: 'src/main.ts', 'sim-engine': 'src/demo/engine-main.ts' },
   platform: 'node',
+  external: ['usocket', 'x11'], // optional parts of dbus-next, left out
+  preserveEntrySignatures: 'allow-extension',
   plugins: [withoutUnused],
   transform: { define: { __VERSION__: JSON.stringify(version) } },
 });

@@ -43,11 +43,13 @@ const parts: Parts = {
   stderr: sink(process.stderr),
   stop: stopOnSignal(),
   async loadManifest(path) {
-    const [{ loadManifest }, { systemFiles }] = await Promise.all([
-      import('./manifest/load.ts'),
+    const [{ loadCached }, { systemFiles }] = await Promise.all([
+      import('./manifest/cached.ts'),
       import('./io/files.ts'),
     ]);
-    return loadManifest({ env, home, files: systemFiles, ...(path === undefined ? {} : { path }) });
+    const where = { env, home, files: systemFiles, ...(path === undefined ? {} : { path }) };
+    const cache = { folder: `${env['XDG_CACHE_HOME'] || `${home}/.cache`}/gpumod`, version: __VERSION__ };
+    return loadCached(where, cache, async (again) => (await import('./manifest/load.ts')).loadManifest(again));
   },
   manifestSchema: async () => (await import('./manifest/json-schema.ts')).manifestJsonSchema(),
   async openHost() {

@@ -9,7 +9,7 @@ import { systemClock } from './io/clock.ts';
 import { systemFiles } from './io/files.ts';
 import type { Http } from './io/http.ts';
 import { pathFacts } from './io/path-facts.ts';
-import { openRun } from './io/run.ts';
+import { onPath, openRun } from './io/run.ts';
 import { openLastMode } from './state/last-mode.ts';
 import { busAddress } from './systemd/address.ts';
 import { openJournal } from './systemd/journal.ts';
@@ -57,7 +57,7 @@ export function openRealHost({ env, uid, home }: Surroundings): RealHost {
     units,
     journal: async (scope) => openJournal({ scope, run, clock }),
     driver: (service) => driver(service.engine),
-    telemetry: openNvidia(run),
+    telemetry: openNvidia(run, (program) => onPath(program, env)),
     lastMode: openLastMode(systemFiles, `${env['XDG_STATE_HOME'] || `${home}/.local/state`}/gpumod`),
     warm() {
       // Nearly every manifest is about the user's own manager; one that is not pays a connection for nothing.

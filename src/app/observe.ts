@@ -2,12 +2,17 @@
 import type { Manifest } from '../core/model.ts';
 import type { Observation } from '../core/state.ts';
 import type { Host } from '../execute/host.ts';
-import { look } from '../execute/look.ts';
+import { type Known, look } from '../execute/look.ts';
 
 /** Throws `bus-unreachable`, `no-user-bus` or `user-scope-as-root`: without systemd nothing can be known. */
-export async function observe(manifest: Manifest, host: Host, signal: AbortSignal): Promise<Observation> {
+export async function observe(
+  manifest: Manifest,
+  host: Host,
+  signal: AbortSignal,
+  known?: ReadonlyMap<string, Known>,
+): Promise<Observation> {
   const [services, gpu] = await Promise.all([
-    look(host, [...manifest.services.values()], signal),
+    look(host, [...manifest.services.values()], signal, known),
     host.telemetry.read(signal),
   ]);
   return { atMs: host.clock.nowMs(), services: new Map(services.map((seen) => [seen.service, seen])), gpu };

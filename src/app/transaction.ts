@@ -1,14 +1,16 @@
 /** Carries out a plan and says truthfully how it ended: reached, restored, or what is left. */
 import { type AnyGpumodError, GpumodError, isGpumodError } from '../core/errors.ts';
+import type { EngineFacts, NapAbility } from '../core/facts.ts';
 import type { FailurePolicy, Manifest } from '../core/model.ts';
-import type { Plan } from '../core/plan.ts';
-import type { Notify, StepReport, SwitchResult } from '../core/report.ts';
+import type { Plan, Step } from '../core/plan.ts';
+import type { Execution, Notify, StepReport, SwitchResult } from '../core/report.ts';
 import type { Observation } from '../core/state.ts';
 import type { Context } from '../execute/context.ts';
 import { drain } from '../execute/drain.ts';
 import { execute } from '../execute/execute.ts';
 import { openGauge } from '../execute/gauge.ts';
 import type { Host } from '../execute/host.ts';
+import type { Known } from '../execute/look.ts';
 import { plan as makePlan } from '../plan/plan.ts';
 import { differences, wantedAsBefore } from '../plan/wanted.ts';
 import { observe } from './observe.ts';
@@ -43,10 +45,33 @@ export async function carryOut(transaction: Transaction): Promise<SwitchResult> 
   if (plan.steps.length === 0) return result(transaction, { end: 'unchanged', reports: [], after: before });
   await drain(context, plan, options.drainMs);
   const execution = await execute(context, plan);
-  const after = await observe(transaction.manifest, transaction.host, never());
+  const after = await observe(transaction.manifest, transaction.host, never(), knownAfter(before, execution));
   const error = execution.error ?? interruption(transaction, execution.reports) ?? unmet(plan, after);
   if (!error) return result(transaction, { end: 'reached', reports: execution.reports, after });
   return fail(transaction, context, error, execution.reports, after);
+}
+
+/**
+ * What engines said of themselves, at the start or at the end of their own step, is good for the last look as long as
+ * their unit is in the same run. After a failure everything is asked again.
+ */
+function knownAfter(before: Observation, { reports, error }: Execution): ReadonlyMap<string, Known> {
+  const known = new Map<string, Known>();
+  if (error) return known;
+  const done = reports.filter((report) => report.outcome.kind === 'done');
+  const moved = new Map(done.map((report) => [report.step.service, report.step]));
+  for (const [name, { unit, engine, nap }] of before.services) {
+    const step = moved.get(name);
+    if (unit?.invocationId === undefined || !engine) continue;
+    if (step === undefined) known.set(name, { invocationId: unit.invocationId, engine });
+    if (step?.kind === 'wake') known.set(name, { invocationId: unit.invocationId, engine: { kind: 'ready', nap } });
+    if (step?.kind === 'sleep') known.set(name, { invocationId: unit.invocationId, engine: asleep(step, nap) });
+  }
+  return known;
+}
+
+function asleep({ level }: Step, nap: NapAbility): EngineFacts {
+  return level === undefined ? { kind: 'asleep', nap } : { kind: 'asleep', level, nap };
 }
 
 function contextOf({ manifest, host, before, options, notify, beganMs }: Transaction): Context {
@@ -55,6 +80,7 @@ function contextOf({ manifest, host, before, options, notify, beganMs }: Transac
   return {
     host,
     manifest,
+    before,
     notify,
     signal,
     stop: options.stop,
@@ -105,8 +131,10 @@ async function fail(
     because: 'restore',
   });
   if (back.kind === 'refused') return result(transaction, left);
+  transaction.notify({ type: 'plan', plan: back.plan });
   const restore: Context = {
     ...context,
+    before: after,
     signal: never(),
     force: true,
     gauge: openGauge(transaction.host.telemetry, after.gpu),

@@ -18,7 +18,6 @@ export interface UnitFacts {
   /** When it became active, Unix milliseconds. */
   readonly activeSinceMs?: number;
   readonly mainPid?: number;
-  readonly controlGroup?: string;
   /** Changes at every start: the test for "still the same run". Hex. */
   readonly invocationId?: string;
   /** systemd's `Result`: `success`, `exit-code`, `signal`, `timeout`, `start-limit-hit`, ... */

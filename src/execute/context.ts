@@ -2,12 +2,15 @@
 import type { Manifest, Service } from '../core/model.ts';
 import type { Step } from '../core/plan.ts';
 import type { Notify } from '../core/report.ts';
+import type { Observation, ObservedService } from '../core/state.ts';
 import type { Gauge } from './gauge.ts';
 import type { Host } from './host.ts';
 
 export interface Context {
   readonly host: Host;
   readonly manifest: Manifest;
+  /** What the plan was made from. */
+  readonly before: Observation;
   readonly notify: Notify;
   /** Aborts running calls (a deadline of the whole); a first Ctrl-C only `stop`s. */
   readonly signal: AbortSignal;
@@ -24,6 +27,13 @@ export function serviceOf(context: Context, step: Step): Service {
   const service = context.manifest.services.get(step.service);
   if (!service) throw new Error(`the plan names ${step.service}, the manifest does not`);
   return service;
+}
+
+/** What was seen of a service before the first step. */
+export function seenBefore(context: Context, service: Service): ObservedService {
+  const seen = context.before.services.get(service.name);
+  if (!seen) throw new Error(`${service.name} was not observed`);
+  return seen;
 }
 
 /** Aborts after `ms`, or with the whole. */

@@ -1,8 +1,7 @@
 /** Before the first release: every service to be released finishes its requests, all at the same time, one deadline. */
 import { GpumodError } from '../core/errors.ts';
 import { type Plan, RELEASES } from '../core/plan.ts';
-import { type Context, serviceOf } from './context.ts';
-import { lookAt } from './look.ts';
+import { type Context, seenBefore, serviceOf } from './context.ts';
 
 const POLL_MS = 250;
 
@@ -41,7 +40,6 @@ async function requestsOf(context: Context, name: string): Promise<Busy> {
   if (!service || service.engine === 'none') return { service: name, requests: 0 };
   const driver = await context.host.driver(service);
   if (!driver.inFlight) return { service: name, requests: 0 };
-  const seen = await lookAt(context.host, service, context.signal);
-  if (seen.state.kind !== 'awake') return { service: name, requests: 0 };
+  if (seenBefore(context, service).state.kind !== 'awake') return { service: name, requests: 0 };
   return { service: name, requests: (await driver.inFlight(service, context.signal)) ?? 0 };
 }

@@ -2,29 +2,40 @@
 
 import { isGpumodError } from '../core/errors.ts';
 import type { EngineFacts, UnitFacts, Why } from '../core/facts.ts';
-import { SCOPES, type Scope, type Service } from '../core/model.ts';
+import { SCOPES, type Service } from '../core/model.ts';
 import { type ObservedService, observed } from '../core/state.ts';
 import type { Host } from './host.ts';
 
+/** What is known of an engine from its own word, given while its unit was in this very run. */
+export interface Known {
+  readonly invocationId: string;
+  readonly engine: EngineFacts;
+}
+
 /**
  * Never opens a connection to a service whose unit is not active: socket activation would start it. Throws when a bus
- * can't be reached at all; a single unit or engine that can't be asked is a fact.
+ * can't be reached at all; a single unit or engine that can't be asked is a fact. `known`: engines that need not be asked
+ * again, by service, as long as their unit is still in the same run.
  */
 export async function look(
   host: Host,
   services: readonly Service[],
   signal: AbortSignal,
+  known: ReadonlyMap<string, Known> = new Map(),
 ): Promise<readonly ObservedService[]> {
   const scopes = SCOPES.filter((scope) => services.some((service) => service.scope === scope));
   const perScope = await Promise.all(
-    scopes.map((scope) =>
-      lookInScope(
-        host,
-        scope,
-        services.filter((service) => service.scope === scope),
+    scopes.map(async (scope) => {
+      const mine = services.filter((service) => service.scope === scope);
+      const units = await host.units(scope);
+      const facts = await units.observe(
+        mine.map((service) => service.unit),
         signal,
-      ),
-    ),
+      );
+      return Promise.all(
+        mine.map((service, i) => seenWith(host, service, facts[i] ?? UNANSWERED, signal, known.get(service.name))),
+      );
+    }),
   );
   const byName = new Map(perScope.flat().map((seen) => [seen.service, seen]));
   return services.flatMap((service) => byName.get(service.name) ?? []);
@@ -36,20 +47,6 @@ export async function lookAt(host: Host, service: Service, signal: AbortSignal):
   return seen;
 }
 
-async function lookInScope(
-  host: Host,
-  scope: Scope,
-  services: readonly Service[],
-  signal: AbortSignal,
-): Promise<readonly ObservedService[]> {
-  const units = await host.units(scope);
-  const facts = await units.observe(
-    services.map((service) => service.unit),
-    signal,
-  );
-  return Promise.all(services.map((service, i) => seenWith(host, service, facts[i] ?? UNANSWERED, signal)));
-}
-
 const UNANSWERED: Why = { code: 'unit-not-told' };
 
 async function seenWith(
@@ -57,8 +54,10 @@ async function seenWith(
   service: Service,
   unit: UnitFacts | Why,
   signal: AbortSignal,
+  known: Known | undefined,
 ): Promise<ObservedService> {
-  const engine = await ask(host, service, unit, signal);
+  const sameRun = known && 'unit' in unit && unit.active === 'active' && unit.invocationId === known.invocationId;
+  const engine = sameRun ? known.engine : await ask(host, service, unit, signal);
   return observed(service, { unit, ...(engine ? { engine } : {}), nowMs: host.clock.nowMs() });
 }
 

@@ -3,7 +3,7 @@ import { type AnyGpumodError, GpumodError, isGpumodError } from '../core/errors.
 import { asleepBytesOf, type Service } from '../core/model.ts';
 import type { Step } from '../core/plan.ts';
 import type { StepOutcome } from '../core/report.ts';
-import { type Context, serviceOf, within } from './context.ts';
+import { type Context, seenBefore, serviceOf, within } from './context.ts';
 import { lookAt } from './look.ts';
 import { admit, verifyMoved } from './memory.ts';
 import { startAndWait, waitAwake, wakeAndWait } from './take.ts';
@@ -89,12 +89,11 @@ function act(context: Context, step: Step, service: Service): Promise<void> {
   }
 }
 
+/** The driver answers for the engine's own word; the unit must still be in the run that was put to sleep. */
 async function sleepAndVerify(context: Context, step: Step, service: Service): Promise<void> {
   const driver = await context.host.driver(service);
   if (!driver.nap)
     throw new GpumodError('engine-cannot', { service: service.name, verb: 'sleep', reason: 'no-engine' });
-  const before = await lookAt(context.host, service, context.signal);
-  if (before.state.kind === 'sleeping') return;
   try {
     await driver.nap.sleep(service, step.level ?? 1, { force: context.force }, context.signal);
   } catch (thrown) {
@@ -102,12 +101,13 @@ async function sleepAndVerify(context: Context, step: Step, service: Service): P
     const now = await lookAt(context.host, service, context.signal);
     if (now.state.kind !== 'sleeping') throw thrown;
   }
-  const after = await lookAt(context.host, service, context.signal);
-  if (after.state.kind !== 'sleeping' || after.unit?.invocationId !== before.unit?.invocationId)
+  const units = await context.host.units(service.scope);
+  const [unit] = await units.observe([service.unit], context.signal);
+  if (unit?.active !== 'active' || unit.invocationId !== seenBefore(context, service).unit?.invocationId)
     throw new GpumodError('engine-contradicts', {
       service: service.name,
       wanted: 'sleeping',
-      reported: after.state.kind,
+      reported: unit?.active === 'active' ? 'restarted' : (unit?.active ?? 'unknown'),
     });
 }
 

@@ -9,9 +9,11 @@ const DEADLINE_MS = 5_000;
 
 const FIELDS = ['index', 'uuid', 'name', 'memory.total', 'memory.used', 'memory.free'] as const;
 
-export function openNvidia(run: Run): Telemetry {
+/** `has`: whether a program of that name is on the PATH; asked first, because most of the cost of no tool is the try. */
+export function openNvidia(run: Run, has: (program: string) => boolean = () => true): Telemetry {
   return {
     async read(signal) {
+      if (!has('nvidia-smi')) return { kind: 'unmeasured', why: { code: 'no-tool' } };
       const deadline = AbortSignal.timeout(DEADLINE_MS);
       try {
         const argv = ['nvidia-smi', `--query-gpu=${FIELDS.join(',')}`, '--format=csv,noheader,nounits'] as const;

@@ -1,5 +1,5 @@
 /** Time, behind an interface so that tests and the simulated world can own it. */
-import { setTimeout as delay } from 'node:timers/promises';
+import { onAbort } from '../core/on-abort.ts';
 
 export interface Clock {
   /** Wall clock, Unix milliseconds. */
@@ -13,8 +13,16 @@ export interface Clock {
 export const systemClock: Clock = {
   nowMs: () => Date.now(),
   ticksMs: () => performance.now(),
-  async sleep(ms, signal) {
-    signal.throwIfAborted();
-    await delay(ms, undefined, { signal }).catch(() => signal.throwIfAborted());
-  },
+  sleep: (ms, signal) =>
+    new Promise((resolve, reject) => {
+      signal.throwIfAborted();
+      const timer = setTimeout(() => {
+        forget();
+        resolve();
+      }, ms);
+      const forget = onAbort(signal, () => {
+        clearTimeout(timer);
+        reject(signal.reason);
+      });
+    }),
 };

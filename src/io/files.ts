@@ -1,6 +1,7 @@
 /** Text files and folders, small and read whole: the only file of the manifest and the state that touches the disk. */
-import type { Stats } from 'node:fs';
+import { constants, type Stats } from 'node:fs';
 import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { userInfo } from 'node:os';
 import { dirname } from 'node:path';
 
 /** `other`: a pipe, a device, a socket. */
@@ -28,6 +29,8 @@ export class FileFailure extends Error {
 export interface Files {
   /** The whole file as text, a byte order mark removed. Longer than `maxBytes` is a failure, not a truncation. */
   read(path: string, maxBytes: number): Promise<string>;
+  /** The same, but only a plain file that belongs to this user and that nobody else can write. */
+  readOwn(path: string, maxBytes: number): Promise<string>;
   /** What the path leads to, links followed; undefined = nothing. */
   kind(path: string): Promise<PathKind | undefined>;
   /** The names in a folder, sorted by their bytes. */
@@ -38,6 +41,7 @@ export interface Files {
 
 export const systemFiles: Files = {
   read: (path, maxBytes) => told(async () => decoded(await readUpTo(path, maxBytes))),
+  readOwn: (path, maxBytes) => told(async () => decoded(await readUpTo(path, maxBytes, requireOwn))),
   async kind(path) {
     try {
       return await told(async () => kindOf(await stat(path)));
@@ -57,9 +61,10 @@ function kindOf(stats: Stats): PathKind {
 }
 
 /** Reads to the end without trusting the size the system tells: a pipe has none, `/dev/zero` no end. */
-async function readUpTo(path: string, maxBytes: number): Promise<Buffer> {
-  const handle = await open(path, 'r');
+async function readUpTo(path: string, maxBytes: number, check?: (stats: Stats) => void): Promise<Buffer> {
+  const handle = await open(path, check ? constants.O_RDONLY | constants.O_NOFOLLOW : 'r');
   try {
+    check?.(await handle.stat());
     const buffer = Buffer.allocUnsafe(maxBytes + 1);
     let length = 0;
     while (length < buffer.length) {
@@ -71,6 +76,11 @@ async function readUpTo(path: string, maxBytes: number): Promise<Buffer> {
   } finally {
     await handle.close();
   }
+}
+
+function requireOwn(stats: Stats): void {
+  const own = stats.isFile() && stats.uid === userInfo().uid && (stats.mode & 0o022) === 0;
+  if (!own) throw new FileFailure('denied', 'not a file of this user alone');
 }
 
 function decoded(bytes: Buffer): string {

@@ -1,5 +1,8 @@
 /** Runs a program to its end: argument vector, no shell, a deadline, capped output. */
-import { spawn } from 'node:child_process';
+import type { ChildProcessByStdio } from 'node:child_process';
+import { accessSync, constants } from 'node:fs';
+import type { Readable } from 'node:stream';
+import { onAbort } from '../core/on-abort.ts';
 
 export interface RunResult {
   /** Exit code; null when a signal ended it. */
@@ -18,33 +21,59 @@ export interface Run {
 
 /** `env`: what the programs inherit; messages are asked for in English. */
 export const openRun = (env: Readonly<Record<string, string | undefined>>): Run => ({
-  run: ([file, ...args], { signal, maxBytes = 4 * 2 ** 20 }) =>
-    new Promise((resolve, reject) => {
-      signal.throwIfAborted();
-      const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...env, LC_ALL: 'C' } });
-      const out = { stdout: '', stderr: '' };
-      const stop = () => {
-        child.kill('SIGKILL');
-        // A child in uninterruptible sleep never closes: do not wait for it, and do not let it hold the process.
-        child.stdout.destroy();
-        child.stderr.destroy();
-        child.unref();
-        reject(signal.reason);
-      };
-      signal.addEventListener('abort', stop, { once: true });
-      for (const name of ['stdout', 'stderr'] as const) {
-        child[name].setEncoding('utf8');
-        child[name].on('data', (text: string) => {
-          if (out[name].length < maxBytes) out[name] += text;
-        });
-      }
-      child.on('error', (error) => {
-        signal.removeEventListener('abort', stop);
-        reject(error);
-      });
-      child.on('close', (code) => {
-        signal.removeEventListener('abort', stop);
-        resolve({ code, ...out });
-      });
-    }),
+  async run(argv, options) {
+    options.signal.throwIfAborted();
+    const { spawn } = await import('node:child_process'); // most commands run none
+    return ended(
+      spawn(argv[0], argv.slice(1), { stdio: ['ignore', 'pipe', 'pipe'], env: { ...env, LC_ALL: 'C' } }),
+      options,
+    );
+  },
 });
+
+type Options = Parameters<Run['run']>[1];
+
+function ended(
+  child: ChildProcessByStdio<null, Readable, Readable>,
+  { signal, maxBytes = 4 * 2 ** 20 }: Options,
+): Promise<RunResult> {
+  return new Promise((resolve, reject) => {
+    const out = { stdout: '', stderr: '' };
+    const stop = () => {
+      child.kill('SIGKILL');
+      // A child in uninterruptible sleep never closes: do not wait for it, and do not let it hold the process.
+      child.stdout.destroy();
+      child.stderr.destroy();
+      child.unref();
+      reject(signal.reason);
+    };
+    const forget = onAbort(signal, stop);
+    for (const name of ['stdout', 'stderr'] as const) {
+      child[name].setEncoding('utf8');
+      child[name].on('data', (text: string) => {
+        if (out[name].length < maxBytes) out[name] += text;
+      });
+    }
+    child.on('error', (error) => {
+      forget();
+      reject(error);
+    });
+    child.on('close', (code) => {
+      forget();
+      resolve({ code, ...out });
+    });
+    if (signal.aborted) stop();
+  });
+}
+
+/** Whether one could run it: an executable file of that name on the PATH. */
+export function onPath(program: string, env: Readonly<Record<string, string | undefined>>): boolean {
+  return (env['PATH'] ?? '').split(':').some((folder) => {
+    try {
+      accessSync(`${folder || '.'}/${program}`, constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}

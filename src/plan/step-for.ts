@@ -1,5 +1,5 @@
 /** From one service's observed and wanted state to the step between them, if any. Pure. */
-import type { Service, SleepLevel } from '../core/model.ts';
+import type { Service, SleepLevel, VllmService } from '../core/model.ts';
 import type { Because, Step, Wanted } from '../core/plan.ts';
 import type { Problem } from '../core/problem.ts';
 import { isDown, type ObservedService, type ServiceState } from '../core/state.ts';
@@ -81,16 +81,15 @@ function toRest(service: Service, { state, nap }: ObservedService, wanted: Resti
   return {
     kind: 'sleep',
     service: service.name,
-    level: chosenLevel(service, nap.levels, wanted.level),
+    ...(service.engine === 'vllm' ? { level: chosenLevel(service, nap.levels, wanted.level) } : {}),
     because: released(wanted, state),
     ifRefused: 'stop',
   };
 }
 
 /** The level asked for, else the declared one, else whatever the engine's version can do. */
-export function chosenLevel(service: Service, levels: readonly SleepLevel[], asked?: SleepLevel): SleepLevel {
-  const wishes = [asked, service.engine === 'vllm' ? service.sleep.level : undefined];
-  return wishes.find((level) => level !== undefined && levels.includes(level)) ?? levels[0] ?? 1;
+function chosenLevel({ sleep }: VllmService, levels: readonly SleepLevel[], asked?: SleepLevel): SleepLevel {
+  return [asked, sleep.level].find((level) => level !== undefined && levels.includes(level)) ?? levels[0] ?? 1;
 }
 
 function released(wanted: Wanted, { kind: from }: ServiceState): Because {

@@ -24,10 +24,8 @@ const UP: readonly (readonly [iface: string, property: string])[] = [
   [UNIT, 'InvocationID'],
   [UNIT, 'NeedDaemonReload'],
   [SERVICE, 'MainPID'],
-  [SERVICE, 'ControlGroup'],
-  [SERVICE, 'NRestarts'],
 ];
-const MOVING_OR_FAILED: typeof UP = [...UP, [SERVICE, 'Result'], [SERVICE, 'ExecMainStatus']];
+const MOVING_OR_FAILED: typeof UP = [...UP, [SERVICE, 'NRestarts'], [SERVICE, 'Result'], [SERVICE, 'ExecMainStatus']];
 
 /** One `ListUnitsByNames`, then one batch of property reads, only of loaded units that are not at rest. Names are valid. */
 export async function observeUnits(
@@ -35,7 +33,6 @@ export async function observeUnits(
   units: readonly string[],
   signal: AbortSignal,
 ): Promise<readonly UnitFacts[]> {
-  if (units.length === 0) return [];
   const rows = await listUnits(session, units, signal);
   return Promise.all(
     rows.map(async (row, index) => {
@@ -112,7 +109,6 @@ function factsOf(unit: string, { load, active, sub }: UnitRow, all: Properties):
     sub,
     ...given('activeSinceMs', up ? positive(all['ActiveEnterTimestamp'], 1e-3) : undefined),
     ...given('mainPid', positive(all['MainPID'])),
-    ...given('controlGroup', text(all['ControlGroup']) || undefined),
     ...given('invocationId', bytes(all['InvocationID'])),
     ...given('result', ran ? text(all['Result']) || undefined : undefined),
     ...given('exitStatus', ran ? positive(all['ExecMainStatus']) : undefined),

@@ -46,10 +46,12 @@ async function bench() {
     });
     const manifest = join(folder, 'bench.yaml');
     writeFileSync(manifest, manifestOf(names, ports));
-    const env = { ...process.env, GPUMOD_MANIFEST: manifest, XDG_STATE_HOME: folder };
+    const pair = join(folder, 'pair.yaml');
+    writeFileSync(pair, manifestOf(names.slice(0, 2), ports));
+    const env = { ...process.env, GPUMOD_MANIFEST: manifest, XDG_STATE_HOME: folder, XDG_CACHE_HOME: folder };
     systemctl('start', ...names.map((name) => `${name}.service`));
     await Promise.all(ports.map(answers));
-    measure(env);
+    measure(env, pair);
   } finally {
     systemctl('stop', ...names.map((name) => `${name}.service`));
     for (const name of names) rmSync(join(unitsFolder, `${name}.service`), { force: true });
@@ -76,7 +78,7 @@ function manifestOf(names, ports) {
   ].join('\n');
 }
 
-function measure(env) {
+function measure(env, pair) {
   const gpumod = (...args) => [path('bin/gpumod.js'), ...args];
   let turn = 0;
   const cases = {
@@ -85,7 +87,8 @@ function measure(env) {
     'gpumod status': () => gpumod('status'),
     'gpumod status --json': () => gpumod('status', '--json'),
     'gpumod switch (no change)': () => gpumod('switch', turn % 2 ? 'a' : 'b'),
-    [`gpumod switch (sleep ${NAP_MS} ms + wake ${NAP_MS} ms)`]: () => gpumod('switch', turn++ % 2 ? 'b' : 'a'),
+    [`gpumod switch (sleep ${NAP_MS} ms + wake ${NAP_MS} ms)`]: () =>
+      gpumod('-m', pair, 'switch', turn++ % 2 ? 'b' : 'a'),
   };
   once(gpumod('switch', 'b'), env);
   const times = Object.fromEntries(Object.keys(cases).map((name) => [name, []]));
@@ -99,7 +102,7 @@ function measure(env) {
     `Node ${process.version}, ${SERVICES} services, ${ROUNDS} rounds in turn; wall milliseconds of the whole process`,
   );
   for (const [name, all] of Object.entries(times)) {
-    const nap = name.includes('sleep') ? 2 * NAP_MS : 0;
+    const nap = name.includes('(sleep') ? 2 * NAP_MS : 0;
     const ratio = `${((median(all) - nap) / base).toFixed(1)} x${nap ? ` + ${nap} ms of the engines` : ''}`;
     console.log(
       `${name.padEnd(46)} min ${Math.min(...all)

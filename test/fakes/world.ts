@@ -16,7 +16,7 @@ type Start = 'awake' | 'stopped' | 'asleep';
 export interface Trouble {
   /** /sleep answers 500. */
   sleepRefused?: boolean;
-  /** /sleep answers 200 and nothing happens. */
+  /** /sleep answers 200, and then the engine says it is awake. */
   sleepLies?: boolean;
   /** It says it sleeps and frees nothing. */
   sleepFreesNothing?: boolean;
@@ -177,7 +177,8 @@ export function world(
             status: 500,
             reason: 'broken',
           });
-        if (member.trouble.sleepLies) return;
+        if (member.trouble.sleepLies)
+          throw new GpumodError('engine-contradicts', { service: service.name, wanted: 'asleep', reported: 'awake' });
         member.asleep = level;
         if (!member.trouble.sleepFreesNothing) member.bytes = service.memory.asleepBytes ?? 0;
       },

@@ -165,6 +165,11 @@ it('begins no new step after Ctrl-C, and does not restore', async () => {
   });
   expect(here.log).toEqual(['sleep1 chat']);
   expect(result).toMatchObject({ end: 'left', error: { code: 'interrupted' } });
+  expect([...result.after.services.values()].map(({ state }) => state.kind)).toEqual([
+    'sleeping',
+    'sleeping',
+    'stopped',
+  ]);
 });
 
 it('converges from wherever an earlier switch was killed', async () => {

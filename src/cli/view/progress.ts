@@ -88,7 +88,10 @@ function liveProgress(err: Sink, style: Style, { rate, verbose }: ProgressWish):
   };
 
   function count(event: Event): void {
-    if (event.type === 'plan') total += event.plan.steps.length;
+    if (event.type === 'plan') {
+      total = event.plan.steps.length;
+      finished = 0;
+    }
     if (event.type === 'step-started') {
       const { step } = event;
       const seconds = step.endSeconds - step.startSeconds;

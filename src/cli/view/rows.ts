@@ -2,7 +2,8 @@
 import type { PlannedMode } from '../../app/plan-mode.ts';
 import { activeModes, type Status } from '../../app/status.ts';
 import type { Manifest, Mode, Service } from '../../core/model.ts';
-import type { ObservedService } from '../../core/state.ts';
+import type { Step } from '../../core/plan.ts';
+import type { ObservedService, ServiceState } from '../../core/state.ts';
 import { formatBytes } from '../../core/units.ts';
 import { becauseWords, stateNote, stateWords, stepWords } from './words.ts';
 
@@ -24,7 +25,7 @@ function serviceRow(service: Service, seen: ObservedService | undefined, nowMs: 
   const version = engine && 'version' in engine && engine.version ? ` ${engine.version}` : '';
   return [
     service.name,
-    seen ? stateWords(seen.state) : 'unknown',
+    seen ? stateCell(service, seen.state) : 'unknown',
     `${service.engine}${version}`,
     service.gpus.join(','),
     memoryCell(service, seen),
@@ -32,6 +33,11 @@ function serviceRow(service: Service, seen: ObservedService | undefined, nowMs: 
     sinceCell(seen, nowMs),
     seen ? stateNote(seen.state) : '',
   ];
+}
+
+/** Only vLLM has levels to choose from. */
+function stateCell(service: Service, state: ServiceState): string {
+  return stateWords(state.kind === 'sleeping' && service.engine !== 'vllm' ? { kind: 'sleeping' } : state);
 }
 
 /** What it holds in this state, as declared. */
@@ -86,17 +92,20 @@ export function modeMemberRows(mode: Mode, manifest: Manifest): Rows {
 
 export function planRows({ plan }: PlannedMode): Rows {
   return {
-    head: ['STEP', 'WHAT', 'AFTER', 'FROM', 'TO', 'GPU MEMORY AFTER', 'WHY'],
+    head: ['STEP', 'WHAT', 'AFTER', 'FROM', 'TO', 'MEMORY AFTER', 'WHY'],
     rows: plan.steps.map((step) => [
       step.id,
       stepWords(step),
       step.after.join(' '),
       `${step.startSeconds.toFixed(1)} s`,
       `${step.endSeconds.toFixed(1)} s`,
-      Object.entries(step.usedBytesAfter)
-        .map(([gpu, bytes]) => `${gpu}: ${formatBytes(bytes)}`)
-        .join(', '),
-      becauseWords(step.because) + (step.ifRefused ? `; if it refuses: ${step.ifRefused}` : ''),
+      memoryAfter(step),
+      becauseWords(step.because) + (step.ifRefused ? ` (if it refuses: ${step.ifRefused})` : ''),
     ]),
   };
+}
+
+function memoryAfter({ usedBytesAfter }: Step): string {
+  const cards = Object.entries(usedBytesAfter);
+  return cards.map(([gpu, bytes]) => `${cards.length > 1 ? `${gpu}: ` : ''}${formatBytes(bytes)}`).join(', ');
 }

@@ -1,7 +1,7 @@
 /** A table for people: only this file knows cli-table3. */
 import Table from 'cli-table3';
 import type { Rows } from './rows.ts';
-import type { Paint, Style } from './style.ts';
+import { type Paint, type Style, visible } from './style.ts';
 
 const NO_LINES = {
   top: '',
@@ -32,7 +32,7 @@ export interface Layout {
 /** Columns without any text are left out. Ends with a newline. */
 export function renderTable({ head, rows }: Rows, { style, paint, columns }: Layout): string {
   const kept = head.flatMap((_, i) => (rows.some((row) => row[i]) ? [i] : []));
-  const cells = rows.map((row) => kept.map((i) => row[i] ?? ''));
+  const cells = rows.map((row) => kept.map((i) => visible(row[i] ?? '')));
   const heads = kept.map((i) => head[i] ?? '');
   const widths = heads.map((title, j) => Math.max(title.length, ...cells.map((row) => row[j]?.length ?? 0)));
   const last = kept.length - 1;

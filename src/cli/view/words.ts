@@ -6,6 +6,7 @@ import type { Because, PlanWarning, Step } from '../../core/plan.ts';
 import type { Problem } from '../../core/problem.ts';
 import type { ServiceState } from '../../core/state.ts';
 import { formatBytes, formatSeconds } from '../../core/units.ts';
+import { visible } from './style.ts';
 
 export interface Told {
   readonly what: string;
@@ -232,7 +233,7 @@ function reasonWords(code: string): string {
 }
 
 export function whyWords({ code, detail }: Why): string {
-  return detail ? `${reasonWords(code)} (${detail})` : reasonWords(code);
+  return detail ? `${reasonWords(code)} (${visible(detail)})` : reasonWords(code);
 }
 
 function cannotHint(service: string, verb: string, reason: string): string {
@@ -268,13 +269,13 @@ export function stepWords(step: Step): string {
 export function becauseWords(because: Because): string {
   switch (because.code) {
     case 'wanted-awake':
-      return `the mode wants it awake; it is ${because.from}`;
+      return `in the mode, is ${because.from}`;
     case 'not-in-mode':
-      return `not in the mode; it is ${because.from}`;
+      return `not in the mode, is ${because.from}`;
     case 'warm':
-      return `kept warm; it is ${because.from}`;
+      return `kept warm, is ${because.from}`;
     case 'cannot-sleep':
-      return `not in the mode, and it can't sleep: ${whyWords(because.why)}`;
+      return `not in the mode, can't sleep: ${whyWords(because.why)}`;
     case 'make-room':
       return `asleep it would hold what GPU ${because.gpu} needs`;
     case 'models-missing':
@@ -284,7 +285,7 @@ export function becauseWords(because: Because): string {
     case 'restore':
       return 'back to what was before';
     case 'asked':
-      return `asked for; it is ${because.from}`;
+      return `asked for, is ${because.from}`;
   }
 }
 

@@ -48,7 +48,7 @@ async function sleep(turn: Turn, level: SleepLevel, force: boolean): Promise<voi
   if (asleep && (current === undefined || current === level)) return;
   const release = releaseOf(await versionIn(talk));
   if (!levelsOf(release).includes(level)) throw cannot(service, 'sleep', `level-${level}`);
-  if (current !== undefined) await wakeUp(turn, current, release); // a sleeper ignores a second level
+  if (current !== undefined) await wakeUp(turn, current, async () => release); // a sleeper ignores a second level
   if (keepsStaleCache(release)) await talk.tell('POST', '/reset_prefix_cache', { accept: [404] });
   const mode = force || service.sleep.drain === 'abort' ? 'abort' : 'wait';
   const path = `/sleep?level=${level}${takesMode(release) ? `&mode=${mode}` : ''}`;
@@ -59,13 +59,15 @@ async function sleep(turn: Turn, level: SleepLevel, force: boolean): Promise<voi
 
 async function wake(turn: Turn, level: SleepLevel | undefined): Promise<void> {
   if (!(await isAsleep(turn))) return;
-  await wakeUp(turn, level, releaseOf(await versionIn(turn.talk)));
+  await wakeUp(turn, level, async () => releaseOf(await versionIn(turn.talk)));
 }
 
-async function wakeUp(turn: Turn, level: SleepLevel | undefined, release: Release): Promise<void> {
+/** Level 1 wakes alike in every version: only the others ask for it. */
+async function wakeUp(turn: Turn, level: SleepLevel | undefined, version: () => Promise<Release>): Promise<void> {
   const { talk, service } = turn;
-  if (level === 1 || !canReload(release)) await talk.tell('POST', '/wake_up');
-  else await wakeInStages(turn, release);
+  const staged = level === 1 ? undefined : await version();
+  if (level === 1 || !canReload(staged)) await talk.tell('POST', '/wake_up');
+  else await wakeInStages(turn, staged);
   if (await isAsleep(turn)) throw contradicts(service, 'awake', 'asleep');
 }
 

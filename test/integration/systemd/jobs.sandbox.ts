@@ -36,7 +36,6 @@ describe('start', () => {
       needsReload: false,
     });
     expect(isAlive(end.facts.mainPid!)).toBe(true);
-    expect(end.facts.controlGroup).toContain(unit);
     expect(end.facts.invocationId).toBe(await show(unit, 'InvocationID'));
   });
 

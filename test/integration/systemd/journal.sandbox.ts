@@ -19,8 +19,9 @@ const tail = (unit: string, lines: number, invocationId?: string) =>
 const shell = (script: string) => here.unit(['Type=exec', `ExecStart=/bin/sh -c '${script}'`]);
 
 describe('tail', () => {
-  it('of a unit that died at once has its own last words and those of systemd, oldest first', async () => {
-    const unit = shell('echo loading weights; echo CUDA error: out of memory >&2; exit 3');
+  it('of a unit that died has its own last words and those of systemd, oldest first', async () => {
+    // A moment of life: journald files lines under a unit by asking for the living process's cgroup.
+    const unit = shell('echo loading weights; echo CUDA error: out of memory >&2; sleep 0.2; exit 3');
     const { facts } = await start(unit);
     const lines = await tail(unit, 10, facts.invocationId);
     const words = lines.filter((line) => /weights|memory|status=3/.test(line));

@@ -45,9 +45,7 @@ describe('observe', () => {
       sub: 'running',
       activeSinceMs: expect.any(Number),
       mainPid: Number(await show(unit, 'MainPID')),
-      controlGroup: await show(unit, 'ControlGroup'),
       invocationId: await show(unit, 'InvocationID'),
-      restarts: 0,
       needsReload: false,
     });
     expect(facts!.activeSinceMs! - beforeMs).toBeGreaterThanOrEqual(-1);
@@ -127,7 +125,6 @@ describe('watch', () => {
     await systemctl('kill', '--signal=KILL', unit);
     await until(() => seen.at(-1)?.active === 'active' && seen.at(-1)?.invocationId !== first.facts.invocationId);
     expect(seen.map(({ sub }) => sub)).toContain('auto-restart');
-    expect(seen.at(-1)?.restarts).toBe(1);
     stop();
   });
 

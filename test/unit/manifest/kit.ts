@@ -8,13 +8,15 @@ import { loadManifest } from '../../../src/manifest/load.ts';
 export function memoryFiles(contents: Readonly<Record<string, string>>): Files {
   const inside = (folder: string) =>
     Object.keys(contents).flatMap((path) => (path.startsWith(`${folder}/`) ? [path.slice(folder.length + 1)] : []));
+  const read = async (path: string, maxBytes: number) => {
+    const text = contents[path];
+    if (text === undefined) throw new FileFailure('missing', `no ${path}`);
+    if (Buffer.byteLength(text) > maxBytes) throw new FileFailure('too-large', `more than ${maxBytes} bytes`);
+    return text;
+  };
   return {
-    async read(path, maxBytes) {
-      const text = contents[path];
-      if (text === undefined) throw new FileFailure('missing', `no ${path}`);
-      if (Buffer.byteLength(text) > maxBytes) throw new FileFailure('too-large', `more than ${maxBytes} bytes`);
-      return text;
-    },
+    read,
+    readOwn: read,
     async kind(path) {
       if (path in contents) return 'file';
       return inside(path).length > 0 ? 'folder' : undefined;

@@ -1,0 +1,81 @@
+/**
+ * The manifest without reading YAML again: a copy of the last result, kept beside the very texts it was made from, and
+ * used only when those are what lies on the disk now. Half of the time of a short command would go into parsing.
+ */
+import type { Manifest, Mode, Service } from '../core/model.ts';
+import { locateManifest, type Where } from './locate.ts';
+
+/** Longer than any manifest, with its texts and the result. */
+const MAX_BYTES = 4 * 2 ** 20;
+const MAX_FILE_BYTES = 256 * 1024;
+
+/** As JSON; a copy that another version made, or of other texts, is not used. */
+interface Copy {
+  readonly version: string;
+  readonly home: string;
+  readonly texts: Readonly<Record<string, string>>;
+  readonly manifest: Omit<Manifest, 'services' | 'modes'> & {
+    readonly services: readonly (readonly [string, Service])[];
+    readonly modes: readonly (readonly [string, Mode])[];
+  };
+}
+
+export interface Cache {
+  /** Where copies are kept, one for each manifest. */
+  readonly folder: string;
+  /** Of gpumod. */
+  readonly version: string;
+}
+
+/** `load` is called when there is no good copy; a text with `${...}` in it is never copied: it may hold secrets. */
+export async function loadCached(
+  where: Where,
+  cache: Cache,
+  load: (where: Where) => Promise<Manifest>,
+): Promise<Manifest> {
+  const texts = await readTexts(where).catch(() => undefined);
+  if (!texts || Object.values(texts).some((text) => text.includes('${'))) return load(where);
+  const path = `${cache.folder}/${nameFor(Object.keys(texts))}.json`;
+  const copy = await readCopy(where, path, cache.version);
+  if (copy && sameTexts(copy.texts, texts)) return revive(copy);
+  const manifest = await load(where);
+  const fresh: Copy = {
+    version: cache.version,
+    home: where.home,
+    texts,
+    manifest: { ...manifest, services: [...manifest.services], modes: [...manifest.modes] },
+  };
+  await where.files.replace(path, JSON.stringify(fresh)).catch(() => {}); // no copy: slower, nothing else
+  return manifest;
+}
+
+async function readTexts(where: Where): Promise<Record<string, string>> {
+  const paths = await locateManifest(where);
+  const texts = await Promise.all(paths.map((path) => where.files.read(path, MAX_FILE_BYTES)));
+  return Object.fromEntries(paths.map((path, i) => [path, texts[i] ?? '']));
+}
+
+/** A file name for a set of paths (FNV-1a): two sets of one name take turns, no more; the texts decide. */
+function nameFor(paths: readonly string[]): string {
+  let hash = 0x811c9dc5;
+  for (const char of paths.join('\0')) hash = Math.imul(hash ^ (char.codePointAt(0) ?? 0), 0x01000193);
+  return `manifest-${(hash >>> 0).toString(16)}`;
+}
+
+async function readCopy({ files, home }: Where, path: string, version: string): Promise<Copy | undefined> {
+  try {
+    const copy = JSON.parse(await files.readOwn(path, MAX_BYTES)) as Copy;
+    return copy.version === version && copy.home === home ? copy : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function sameTexts(a: Readonly<Record<string, string>>, b: Readonly<Record<string, string>>): boolean {
+  const paths = Object.keys(a);
+  return paths.join('\0') === Object.keys(b).join('\0') && paths.every((path) => a[path] === b[path]);
+}
+
+function revive({ manifest }: Copy): Manifest {
+  return { ...manifest, services: new Map(manifest.services), modes: new Map(manifest.modes) };
+}
