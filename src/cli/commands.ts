@@ -1,5 +1,7 @@
 /** Every command as data: the one source of the command tree, its help and what carries it out. */
+import { FAILURE_POLICIES } from '../core/model.ts';
 import type { ActionName } from './actions/index.ts';
+import { FORMATS } from './view/view.ts';
 
 export interface OptionSpec {
   /** As commander writes it: `--drain <duration>`. */
@@ -23,7 +25,7 @@ export interface CommandSpec {
 /** Understood before and after every command. */
 export const GLOBAL_OPTIONS: readonly OptionSpec[] = [
   { flags: '-m, --manifest <path>', help: 'manifest file, or a folder of *.yaml' },
-  { flags: '-o, --output <format>', help: 'what stdout looks like', choices: ['table', 'json', 'ndjson', 'plain'] },
+  { flags: '-o, --output <format>', help: 'what stdout looks like', choices: FORMATS },
   { flags: '--json', help: 'the same as -o json' },
   { flags: '-q, --quiet', help: 'no progress, only the result and errors' },
   { flags: '-v, --verbose', help: 'also say why each step is taken' },
@@ -37,7 +39,7 @@ const SWITCH_OPTIONS: readonly OptionSpec[] = [
   { flags: '--timeout <duration>', help: 'bound the whole switch (exit 124)' },
   { flags: '--drain <duration>', help: 'wait this long for requests in flight' },
   { flags: '--force', help: 'do not wait for requests in flight' },
-  { flags: '--on-failure <policy>', help: 'after a failed step', choices: ['restore', 'leave'] },
+  { flags: '--on-failure <policy>', help: 'after a failed step', choices: FAILURE_POLICIES },
 ];
 
 const MODE_OPTIONS: readonly OptionSpec[] = [

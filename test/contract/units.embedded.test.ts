@@ -12,20 +12,23 @@ beforeAll(async () => {
 });
 afterAll(() => rm(dirname(program), { recursive: true, force: true }));
 
-unitsContract('embedded', async () => {
-  const units = openEmbeddedUnits({ units: embeddedSamples });
-  return {
-    units,
-    journal: units.journal,
-    names: {
-      steady: 'steady.service',
-      failing: 'failing.service',
-      missingProgram: 'missing.service',
-      stubborn: 'stubborn.service',
-      restarting: 'restarting.service',
-      unknown: 'nobody.service',
-    },
-    program: [process.execPath, program],
-    clean: async () => {},
-  };
-});
+unitsContract(
+  'embedded',
+  async () => {
+    const units = openEmbeddedUnits({ units: embeddedSamples });
+    return {
+      units,
+      journal: units.journal,
+      names: {
+        steady: 'steady.service',
+        failing: 'failing.service',
+        missingProgram: 'missing.service',
+        stubborn: 'stubborn.service',
+        restarting: 'restarting.service',
+        unknown: 'nobody.service',
+      },
+      clean: async () => {},
+    };
+  },
+  () => [process.execPath, program],
+);

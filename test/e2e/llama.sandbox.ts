@@ -1,7 +1,10 @@
 /** The real llama-server as a router under a real user unit: loads and unloads real, tiny models. */
-import { readFileSync } from 'node:fs';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { BIG, TINY } from '../fakes/gguf.ts';
+import { gpumod } from '../kit/cli.ts';
 import { ask, type LlamaUnit, makeLlamaUnit, modelStates, systemctl, until } from '../kit/llama-unit.ts';
 import { describeWith } from '../kit/require.ts';
 
@@ -59,7 +62,98 @@ describeWith('systemd', 'llama')('llama-server from its package', () => {
     );
   });
 
+  describe('under gpumod', () => {
+    let folder: string;
+    let env: NodeJS.ProcessEnv;
+    beforeAll(async () => {
+      await systemctl('stop', llama.unit);
+      folder = mkdtempSync(join(tmpdir(), 'gpumod-llama-'));
+      const manifest = join(folder, 'llama.yaml');
+      const service = (name: string, model: string) =>
+        `  ${name}: {engine: llamacpp, unit: ${llama.unit}, url: "${llama.url}", models: [${model}]}`;
+      // One unit and port a service: two models of one router are two manifests.
+      writeFileSync(
+        manifest,
+        [
+          'version: 1',
+          'services:',
+          service('coder', 'tiny'),
+          'modes:',
+          '  code: {services: [coder]}',
+          '  rest: {services: []}',
+          '',
+        ].join('\n'),
+      );
+      env = { ...process.env, GPUMOD_MANIFEST: manifest };
+    });
+    afterAll(() => rmSync(folder, { recursive: true }));
+    const gpumodRun = (line: string) => gpumod(line.split(' '), env);
+    const stateNow = async () => JSON.parse((await gpumodRun('status --json')).stdout).services[0].state;
+
+    it('a switch from off starts the router and really loads the model', async () => {
+      expect(await gpumodRun('mode switch code')).toMatchObject({ code: 0 });
+      expect(await modelStates(llama)).toEqual({ big: 'unloaded', tiny: 'loaded' });
+      const answer = await ask(llama, '/completion', { model: 'tiny', prompt: '1+1=', n_predict: 1 });
+      expect(answer?.status).toBe(200);
+      expect(await stateNow()).toBe('awake');
+    });
+
+    it('a switch away unloads it: its process is gone, the router stays', async () => {
+      expect(await gpumodRun('mode switch rest')).toMatchObject({ code: 0 });
+      expect(await modelStates(llama)).toEqual({ big: 'unloaded', tiny: 'unloaded' });
+      expect(await processes(llama.unit)).toHaveLength(1);
+      expect(await stateNow()).toBe('sleeping');
+    });
+
+    it('a switch back loads it again, in the same run of the unit', async () => {
+      const before = await systemctl('show', '-P', 'InvocationID', llama.unit);
+      expect(await gpumodRun('mode switch code')).toMatchObject({ code: 0 });
+      expect((await modelStates(llama))?.['tiny']).toBe('loaded');
+      expect(await systemctl('show', '-P', 'InvocationID', llama.unit)).toBe(before);
+      expect((await gpumodRun('mode switch code')).stdout).toContain('nothing changed');
+    });
+
+    it('unloads what someone else has loaded too: it holds the memory', async () => {
+      await load('big');
+      await until(
+        () => state('big'),
+        (value) => value === 'loaded',
+      );
+      expect(await gpumodRun('service sleep coder')).toMatchObject({ code: 0 });
+      expect(await modelStates(llama)).toEqual({ big: 'unloaded', tiny: 'unloaded' });
+    });
+
+    it('names a model that the router does not have', async () => {
+      const wrong = join(folder, 'wrong.yaml');
+      writeFileSync(wrong, readFileSync(String(env['GPUMOD_MANIFEST']), 'utf8').replace('[tiny]', '[tinny]'));
+      const { code, stderr } = await gpumod(['-m', wrong, 'mode', 'switch', 'code'], env);
+      expect(code).toBe(1);
+      expect(stderr).toContain('tinny');
+    });
+
+    it('off stops the unit, also with a request in flight', async () => {
+      expect(await gpumodRun('mode switch code')).toMatchObject({ code: 0 });
+      const long = ask(llama, '/completion', { model: 'tiny', prompt: 'x', n_predict: 3000, ignore_eos: true }).catch(
+        () => 'cut',
+      );
+      await until(
+        async () => (await ask(llama, '/slots?model=tiny&autoload=false'))?.body as { is_processing: boolean }[],
+        (slots) => slots.some((slot) => slot.is_processing),
+      );
+      expect(await gpumodRun('off --force')).toMatchObject({ code: 0 });
+      expect(await systemctl('show', '-P', 'ActiveState', llama.unit)).toBe('inactive');
+      await long;
+    });
+  });
+
   it('stops clean with a model loaded', async () => {
+    await systemctl('start', llama.unit);
+    await until(() => modelStates(llama), Boolean);
+    await load('tiny');
+    await until(
+      () => state('tiny'),
+      (value) => value === 'loaded',
+    );
     await systemctl('stop', llama.unit);
     expect(await systemctl('show', '--value', '-p', 'ActiveState', '-p', 'Result', llama.unit)).toBe(
       'success\ninactive',

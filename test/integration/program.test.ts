@@ -1,0 +1,114 @@
+/** The built program as a process, as far as it goes without systemd: usage, manifests, a missing bus, pipes. */
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { gpumod } from '../kit/cli.ts';
+
+const WORKSTATION = fileURLToPath(new URL('../../modes/workstation.yaml', import.meta.url));
+const PROGRAM = fileURLToPath(new URL('../../bin/gpumod.js', import.meta.url));
+
+let home: string;
+beforeAll(() => {
+  home = mkdtempSync(join(tmpdir(), 'gpumod-home-'));
+});
+afterAll(() => rmSync(home, { recursive: true }));
+
+/** No bus anywhere: a user without a systemd manager. */
+const env = (more: object = {}) => ({
+  HOME: home,
+  PATH: process.env['PATH'],
+  XDG_RUNTIME_DIR: join(home, 'no-runtime'),
+  DBUS_SYSTEM_BUS_ADDRESS: `unix:path=${home}/no-bus`,
+  DBUS_SESSION_BUS_ADDRESS: `unix:path=${home}/no-bus`,
+  ...more,
+});
+const run = (line: string, more: object = {}) => gpumod(line.split(' ').filter(Boolean), env(more));
+
+describe('exit codes and streams', () => {
+  it.each([
+    ['--version', 0],
+    ['--help', 0],
+    ['mode switch --help', 0],
+    ['', 2],
+    ['frobnicate', 2],
+    ['mode switch', 2],
+    ['status --output xml', 2],
+    [`-m ${WORKSTATION} mode switch rag --timeout soon`, 2],
+    [`-m ${WORKSTATION} config check`, 0],
+    [`-m ${WORKSTATION} mode show rag`, 0],
+    [`-m ${WORKSTATION} mode show rga`, 4],
+    [`-m ${WORKSTATION} service status nobody`, 4],
+    [`-m ${WORKSTATION} status`, 69],
+    [`-m ${WORKSTATION} mode switch rag`, 69],
+    ['-m /nonexistent.yaml status', 78],
+    ['status', 78],
+  ])('%s: %i', async (line, code) => {
+    const ran = await run(line);
+    expect({ code: ran.code, stderr: ran.stderr }).toMatchObject({ code });
+    if (code === 0) expect(ran.stderr).toBe('');
+    else expect(ran.stdout).toBe('');
+    expect(ran.stderr).not.toMatch(/\n\s+at /); // no stack
+  });
+
+  it('an error under --json is one object on stderr', async () => {
+    const { code, stdout, stderr } = await run(`-m ${WORKSTATION} mode switch rga --json`);
+    expect({ code, stdout }).toEqual({ code: 4, stdout: '' });
+    expect(JSON.parse(stderr)).toMatchObject({ error: { code: 'no-such-mode', hint: 'see: gpumod mode list' } });
+    expect(JSON.parse(stderr).error.message).toContain("did you mean 'rag'");
+  });
+
+  it('a missing bus says how to get one', async () => {
+    const { stderr } = await run(`-m ${WORKSTATION} status`);
+    expect(stderr).toMatch(/loginctl enable-linger|is your user manager running/);
+  });
+
+  it('prints no colour into a pipe, and none of a broken pipe', () => {
+    const shell = `"${process.execPath}" "${PROGRAM}" --manifest "${WORKSTATION}" config show | head -1`;
+    const { stdout, stderr, status } = spawnSync('/bin/sh', ['-c', shell], { env: env(), encoding: 'utf8' });
+    expect({ stdout, stderr, status }).toEqual({ stdout: '{\n', stderr: '', status: 0 });
+  });
+});
+
+describe('a wrong manifest', () => {
+  const write = (text: string) => {
+    const file = join(home, 'wrong.yaml');
+    writeFileSync(file, text);
+    return file;
+  };
+
+  it('tells every fault in one run, with its place', async () => {
+    const file = write(
+      [
+        'version: 1',
+        'services:',
+        '  chat: {engine: vlm, url: "http://127.0.0.1:1", memory: {awake: 7000}}',
+        'modes:',
+        '  talk: {services: [chta]}',
+        '',
+      ].join('\n'),
+    );
+    const { code, stderr } = await run(`-m ${file} config check`);
+    expect(code).toBe(78);
+    expect(stderr).toMatch(/wrong\.yaml:3:\d+: services\.chat\.engine: .*vllm/);
+    expect(stderr).toMatch(/wrong\.yaml:3:\d+: services\.chat\.memory\.awake: /);
+    expect(stderr).toMatch(/wrong\.yaml:5:\d+: modes\.talk\.services.*chta.*chat/);
+  });
+
+  it('never prints a key that was written into it', async () => {
+    const file = write(
+      'version: 1\nservices:\n  chat: {engine: vllm, url: "http://127.0.0.1:1", apiKey: sk-verysecret}\n',
+    );
+    const { code, stderr, stdout } = await run(`-m ${file} config check`);
+    expect(code).toBe(78);
+    expect(stderr + stdout).not.toContain('verysecret');
+  });
+});
+
+it('a demo is a whole day on a box that is not there', async () => {
+  const { code, stdout, stderr } = await run('demo --speed 60');
+  expect({ code, stderr }).toMatchObject({ code: 0 });
+  for (const mode of ['code', 'rag', 'speak', 'off']) expect(stdout).toMatch(new RegExp(`✓ ${mode}: `));
+});
