@@ -70,17 +70,6 @@ export interface GpuFacts {
   readonly freeBytes: number | null;
 }
 
-/** A process that holds GPU memory; `usedBytes` null = not told. */
-export interface GpuHolder {
-  readonly gpu: number;
-  readonly pid: number;
-  readonly usedBytes: number | null;
-}
-
 export type GpuReading =
-  | {
-      readonly kind: 'measured';
-      readonly gpus: readonly GpuFacts[] /** Absent = not asked. */;
-      readonly holders?: readonly GpuHolder[];
-    }
+  | { readonly kind: 'measured'; readonly gpus: readonly GpuFacts[] }
   | { readonly kind: 'unmeasured'; readonly why: Why<'no-tool' | 'tool-failed' | 'tool-silent' | 'not-understood'> };

@@ -60,9 +60,7 @@ export type PlanWarning =
   /** Figures of this GPU are the manifest's, not measured. */
   | { readonly code: 'memory-declared'; readonly why: Why }
   | { readonly code: 'memory-undeclared'; readonly service: string }
-  | { readonly code: 'unit-changed-on-disk'; readonly service: string; readonly unit: string }
-  /** Its requests in flight can't be counted: taken as idle. */
-  | { readonly code: 'in-flight-unknown'; readonly service: string };
+  | { readonly code: 'unit-changed-on-disk'; readonly service: string; readonly unit: string };
 
 export interface Plan {
   /** The mode, or the service for `service ...` commands. */

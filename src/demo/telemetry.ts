@@ -9,7 +9,7 @@ export function cardTelemetry(card: { read(): CardReading }): Telemetry {
   return {
     async read(signal): Promise<GpuReading> {
       signal.throwIfAborted();
-      const { gpus, holders } = card.read();
+      const { gpus } = card.read();
       return {
         kind: 'measured',
         gpus: gpus.map((gpu) => ({
@@ -17,7 +17,6 @@ export function cardTelemetry(card: { read(): CardReading }): Telemetry {
           name: `Simulated ${formatBytes(gpu.totalBytes).replace('.0 ', ' ')} card`,
           uuid: gpuUuid(gpu.index),
         })),
-        holders,
       };
     },
   };

@@ -1,6 +1,6 @@
 /** Starting, waking and waiting until the engine itself says it is awake; a unit that goes down ends every wait at once. */
 import { GpumodError } from '../core/errors.ts';
-import type { UnitFacts } from '../core/facts.ts';
+import type { UnitFacts, Why } from '../core/facts.ts';
 import type { Service, SleepLevel } from '../core/model.ts';
 import type { Driver } from '../engines/driver.ts';
 import type { JobEnd, Units } from '../systemd/units.ts';
@@ -8,6 +8,8 @@ import { type Context, within } from './context.ts';
 
 const FIRST_POLL_MS = 50;
 const SLOWEST_POLL_MS = 250;
+/** An engine that loads refuses, waits or says so; one that talks nonsense for longer is another one, or broken. */
+const NONSENSE_MS = 15_000;
 const JOURNAL_LINES = 10;
 const JOURNAL_WAIT_MS = 2_000;
 
@@ -31,21 +33,25 @@ export async function waitAwake(context: Context, service: Service, timeoutMs: n
   if (service.engine === 'none') return;
   await whileUp(context, service, timeoutMs, async (signal) => {
     const driver = await context.host.driver(service);
+    const { clock } = context.host;
+    let understoodMs = clock.ticksMs();
     for (let pauseMs = FIRST_POLL_MS; ; pauseMs = Math.min(pauseMs * 1.5, SLOWEST_POLL_MS)) {
       const facts = await driver.probe(service, signal);
+      if (facts.kind !== 'garbled') understoodMs = clock.ticksMs();
+      else if (clock.ticksMs() - understoodMs > NONSENSE_MS) throw notReady(service, facts.why);
       if (facts.kind === 'ready' && !facts.missing?.length) return;
       if (facts.kind === 'asleep' || facts.kind === 'ready')
         return napOf(service, driver).wake(service, facts.kind === 'asleep' ? facts.level : undefined, signal);
-      if (facts.kind === 'denied')
-        throw new GpumodError('engine-unreachable', {
-          service: service.name,
-          request: 'probe',
-          reason: facts.why.code,
-        });
-      await context.host.clock.sleep(pauseMs, signal);
+      if (facts.kind === 'denied') throw notReady(service, facts.why);
+      await clock.sleep(pauseMs, signal);
     }
   });
   await canary(context, service);
+}
+
+function notReady({ name: service }: Service, { code, detail }: Why): GpumodError {
+  const reported = detail === undefined ? code : `${code} (${detail})`;
+  return new GpumodError('engine-contradicts', { service, wanted: 'ready', reported });
 }
 
 async function canary(context: Context, service: Service): Promise<void> {

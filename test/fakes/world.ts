@@ -29,8 +29,8 @@ export interface Trouble {
   onTheCpu?: boolean;
   inFlight?: number;
   nap?: NapAbility;
-  /** Never ready. */
-  loadsForEver?: boolean;
+  /** Never ready: it keeps loading, or talks nonsense. */
+  neverReady?: 'loading' | 'garbled';
   stopFails?: boolean;
 }
 
@@ -153,7 +153,8 @@ export function world(
       const member = byService(service);
       if (member.active !== 'active') return { kind: 'down', why: { code: 'refused' } };
       if (member.loading) {
-        if (member.trouble.loadsForEver) return { kind: 'loading' };
+        if (member.trouble.neverReady === 'loading') return { kind: 'loading' };
+        if (member.trouble.neverReady) return { kind: 'garbled', why: { code: 'not-understood', detail: '<html>' } };
         if (member.trouble.diesWhileLoading) {
           goDown(member, 'failed');
           return { kind: 'down', why: { code: 'reset' } };

@@ -114,6 +114,15 @@ describe('a failed start', () => {
     expect(await switched(here, 'talk')).toMatchObject({ end: 'left', notRestored: ['embed'] });
   });
 
+  it('does not wait out the start timeout for an engine that talks nonsense', async () => {
+    const here = world(box, {}, { chat: { neverReady: 'garbled' } });
+    expect(await switched(here, 'talk')).toMatchObject({
+      error: { code: 'engine-contradicts', details: { reported: 'not-understood (<html>)' } },
+    });
+    expect(here.host.clock.ticksMs()).toBeLessThan(60_000); // of the world's own time
+    expect(here.states()).toContain('chat:stopped');
+  });
+
   it('notices an engine that came up on the CPU', async () => {
     const here = world(box, {}, { chat: { onTheCpu: true } });
     expect(await switched(here, 'talk')).toMatchObject({

@@ -297,8 +297,6 @@ export function warningWords(warning: PlanWarning): string {
       return `${warning.service} declares no memory: its room is not planned`;
     case 'unit-changed-on-disk':
       return `${warning.unit} changed on disk; systemd still uses the old one (systemctl --user daemon-reload)`;
-    case 'in-flight-unknown':
-      return `${warning.service} can't tell its requests in flight: taken as idle`;
   }
 }
 

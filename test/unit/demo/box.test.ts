@@ -60,9 +60,7 @@ describe('a box', () => {
     await start('trainer');
     await vi.waitUntil(() => usedMib() === 16_000, wait);
     const reading = await box.telemetry.read(signal);
-    const pid = (await stateOf('chat'))?.mainPid;
     expect(reading).toMatchObject({ kind: 'measured', gpus: [{ name: 'Simulated 24 GiB card', index: 0 }] });
-    expect(reading.kind === 'measured' && reading.holders).toContainEqual({ gpu: 0, pid, usedBytes: 7000 * MIB });
     expect((await stop('chat')).ok).toBe(true);
     await vi.waitUntil(() => usedMib() === 9000, wait);
     await expect(ask('chat', '/health')).rejects.toThrow();
