@@ -1,6 +1,6 @@
 /** Starting, waking and waiting until the engine itself says it is awake; a unit that goes down ends every wait at once. */
 import { GpumodError } from '../core/errors.ts';
-import type { UnitFacts, Why } from '../core/facts.ts';
+import type { EngineFacts, UnitFacts, Why } from '../core/facts.ts';
 import type { Service, SleepLevel } from '../core/model.ts';
 import type { Driver } from '../engines/driver.ts';
 import type { JobEnd, Units } from '../systemd/units.ts';
@@ -33,20 +33,27 @@ export async function waitAwake(context: Context, service: Service, timeoutMs: n
   if (service.engine === 'none') return;
   await whileUp(context, service, timeoutMs, async (signal) => {
     const driver = await context.host.driver(service);
-    const { clock } = context.host;
-    let understoodMs = clock.ticksMs();
-    for (let pauseMs = FIRST_POLL_MS; ; pauseMs = Math.min(pauseMs * 1.5, SLOWEST_POLL_MS)) {
-      const facts = await driver.probe(service, signal);
-      if (facts.kind !== 'garbled') understoodMs = clock.ticksMs();
-      else if (clock.ticksMs() - understoodMs > NONSENSE_MS) throw notReady(service, facts.why);
-      if (facts.kind === 'ready' && !facts.missing?.length) return;
-      if (facts.kind === 'asleep' || facts.kind === 'ready')
-        return napOf(service, driver).wake(service, facts.kind === 'asleep' ? facts.level : undefined, signal);
-      if (facts.kind === 'denied') throw notReady(service, facts.why);
-      await clock.sleep(pauseMs, signal);
-    }
+    const facts = await answering(context, service, driver, signal);
+    if (facts.kind === 'ready' && !facts.missing?.length) return;
+    await napOf(service, driver).wake(service, facts.kind === 'asleep' ? facts.level : undefined, signal);
   });
   await canary(context, service);
+}
+
+type Answering = Extract<EngineFacts, { kind: 'ready' | 'asleep' }>;
+
+/** Polls until the engine is ready or asleep, or says what a wait won't cure. */
+async function answering(context: Context, service: Service, driver: Driver, signal: AbortSignal): Promise<Answering> {
+  const { clock } = context.host;
+  let understoodMs = clock.ticksMs();
+  for (let pauseMs = FIRST_POLL_MS; ; pauseMs = Math.min(pauseMs * 1.5, SLOWEST_POLL_MS)) {
+    const facts = await driver.probe(service, signal);
+    if (facts.kind === 'ready' || facts.kind === 'asleep') return facts;
+    if (facts.kind === 'denied') throw notReady(service, facts.why);
+    if (facts.kind !== 'garbled') understoodMs = clock.ticksMs();
+    else if (clock.ticksMs() - understoodMs > NONSENSE_MS) throw notReady(service, facts.why);
+    await clock.sleep(pauseMs, signal);
+  }
 }
 
 function notReady({ name: service }: Service, { code, detail }: Why): GpumodError {
