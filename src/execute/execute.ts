@@ -2,7 +2,7 @@
 import type { AnyGpumodError } from '../core/errors.ts';
 import type { Plan, Step } from '../core/plan.ts';
 import type { Execution, StepReport } from '../core/report.ts';
-import type { Context } from './context.ts';
+import { type Context, serviceOf } from './context.ts';
 import { perform } from './perform.ts';
 
 export async function execute(context: Context, plan: Plan): Promise<Execution> {
@@ -13,6 +13,7 @@ export async function execute(context: Context, plan: Plan): Promise<Execution> 
   let error: AnyGpumodError | undefined;
   let bug: { readonly thrown: unknown } | undefined;
 
+  listenEarly(context, plan);
   const run = async (step: Step) => {
     const report = await carryOut(context, step);
     reports.push(report);
@@ -41,6 +42,15 @@ export async function execute(context: Context, plan: Plan): Promise<Execution> 
   if (bug) throw bug.thrown; // after what was running has ended
   for (const step of waiting) reports.push(skipped(context, step));
   return error ? { reports, error } : { reports };
+}
+
+/** Takes watch their units; hearing of changes can begin while the releases before them are at work. */
+function listenEarly(context: Context, plan: Plan): void {
+  for (const scope of new Set(plan.steps.map((step) => serviceOf(context, step).scope)))
+    context.host
+      .units(scope)
+      .then((units) => units.listen(context.signal))
+      .catch(() => {}); // the step that needs it will meet the same error
 }
 
 async function carryOut(context: Context, step: Step): Promise<StepReport> {

@@ -31,6 +31,7 @@ export async function look(
       const facts = await units.observe(
         mine.map((service) => service.unit),
         signal,
+        known.size > 0 ? 'brief' : undefined,
       );
       return Promise.all(
         mine.map((service, i) => seenWith(host, service, facts[i] ?? UNANSWERED, signal, known.get(service.name))),

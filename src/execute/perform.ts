@@ -102,7 +102,7 @@ async function sleepAndVerify(context: Context, step: Step, service: Service): P
     if (now.state.kind !== 'sleeping') throw thrown;
   }
   const units = await context.host.units(service.scope);
-  const [unit] = await units.observe([service.unit], context.signal);
+  const [unit] = await units.observe([service.unit], context.signal, 'brief');
   if (unit?.active !== 'active' || unit.invocationId !== seenBefore(context, service).unit?.invocationId)
     throw new GpumodError('engine-contradicts', {
       service: service.name,

@@ -81,16 +81,19 @@ async function whileUp(
   const units = await context.host.units(service.scope);
   const down = new AbortController();
   const signal = AbortSignal.any([within(timeoutMs, context.signal), down.signal]);
-  const [first] = await units.observe([service.unit], signal);
-  const run = first?.invocationId;
+  let run: string | undefined;
   let fallen: UnitFacts | undefined;
   const judge = (facts: UnitFacts) => {
     if (fallen || isUp(facts, run)) return;
     fallen = facts;
     down.abort();
   };
-  const unwatch = await units.watch(service.unit, judge);
+  const [unwatch, [first]] = await Promise.all([
+    units.watch(service.unit, judge),
+    units.observe([service.unit], signal, 'brief'),
+  ]);
   try {
+    run = first?.invocationId;
     if (first) judge(first);
     await timed(work(signal), timeoutMs, 'ready', context);
   } catch (error) {

@@ -48,6 +48,8 @@ export function openEmbeddedUnits({ units, settleMs = 100 }: EmbeddedOptions): E
   };
 
   return {
+    async listen() {},
+
     async observe(names, signal) {
       signal.throwIfAborted();
       return names.map((name) => known.get(name)?.facts() ?? notFound(name));

@@ -25,6 +25,7 @@ const UP: readonly (readonly [iface: string, property: string])[] = [
   [UNIT, 'NeedDaemonReload'],
   [SERVICE, 'MainPID'],
 ];
+const RUN: typeof UP = [[UNIT, 'InvocationID']];
 const MOVING_OR_FAILED: typeof UP = [...UP, [SERVICE, 'NRestarts'], [SERVICE, 'Result'], [SERVICE, 'ExecMainStatus']];
 
 /** One `ListUnitsByNames`, then one batch of property reads, only of loaded units that are not at rest. Names are valid. */
@@ -32,12 +33,13 @@ export async function observeUnits(
   session: Session,
   units: readonly string[],
   signal: AbortSignal,
+  detail?: 'brief',
 ): Promise<readonly UnitFacts[]> {
   const rows = await listUnits(session, units, signal);
   return Promise.all(
     rows.map(async (row, index) => {
       const atRest = row.active === 'inactive' || row.load !== 'loaded';
-      return factsOf(units[index] ?? '', row, atRest ? {} : await details(session, row, signal));
+      return factsOf(units[index] ?? '', row, atRest ? {} : await details(session, row, signal, detail));
     }),
   );
 }
@@ -58,8 +60,14 @@ export async function listUnits(
   });
 }
 
-async function details(session: Session, { active, path }: UnitRow, signal: AbortSignal): Promise<Properties> {
-  const wanted = active === 'active' || active === 'reloading' ? UP : MOVING_OR_FAILED;
+async function details(
+  session: Session,
+  { active, path }: UnitRow,
+  signal: AbortSignal,
+  detail?: 'brief',
+): Promise<Properties> {
+  const isUp = active === 'active' || active === 'reloading';
+  const wanted = isUp ? (detail === 'brief' ? RUN : UP) : MOVING_OR_FAILED;
   const isService = path.endsWith('_2eservice');
   const entries = wanted
     .filter(([iface]) => isService || iface === UNIT)

@@ -14,10 +14,12 @@ export function openSystemd(parts: SessionParts): Units {
   const closing = new AbortController();
 
   return {
-    async observe(units, signal) {
+    async observe(units, signal, detail) {
       units.forEach(requireUnitName);
-      return known(units.join(' '), () => observeUnits(session, units, signal));
+      return known(units.join(' '), () => observeUnits(session, units, signal, detail));
     },
+
+    listen: (signal) => known('', () => session.listen(signal)),
 
     async start(unit, { signal }) {
       requireUnitName(unit);

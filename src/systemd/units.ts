@@ -21,13 +21,18 @@ export interface JobEnd {
  * `not-permitted`, `unit-not-found`, `unit-unusable`, or the signal's reason.
  */
 export interface Units {
-  /** Same order as asked, one entry a name. One `ListUnitsByNames`, details only where a unit is loaded and not at rest. */
-  observe(units: readonly string[], signal: AbortSignal): Promise<readonly UnitFacts[]>;
+  /**
+   * Same order as asked, one entry a name. One `ListUnitsByNames`, details only where a unit is loaded and not at rest;
+   * `brief`: of those only which run it is in.
+   */
+  observe(units: readonly string[], signal: AbortSignal, detail?: 'brief'): Promise<readonly UnitFacts[]>;
   /** Clears a failed state first. `ok`: the job is done and the unit stayed up for a moment. */
   start(unit: string, options: JobOptions): Promise<JobEnd>;
   restart(unit: string, options: JobOptions): Promise<JobEnd>;
   /** `ok`: nothing of it runs any more, also when it had to be killed; leaves no failed state behind. */
   stop(unit: string, options: JobOptions): Promise<JobEnd>;
+  /** Begins to hear of changes. `start`, `stop` and `watch` do so by themselves: called early, it saves their time. */
+  listen(signal: AbortSignal): Promise<void>;
   /** Calls back with fresh facts whenever the unit changes, until the returned function is called. */
   watch(unit: string, changed: (facts: UnitFacts) => void): Promise<() => void>;
   close(): Promise<void>;

@@ -144,6 +144,7 @@ export function world(
       member?.watchers.add(changed);
       return () => member?.watchers.delete(changed);
     },
+    async listen() {},
     async close() {},
   };
 

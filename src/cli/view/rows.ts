@@ -10,6 +10,8 @@ import { becauseWords, stateNote, stateWords, stepWords } from './words.ts';
 export interface Rows {
   readonly head: readonly string[];
   readonly rows: readonly (readonly string[])[];
+  /** Columns that a narrow terminal goes without, the first of them first. */
+  readonly optional?: readonly string[];
 }
 
 export function serviceRows({ manifest, now }: Status, names: readonly string[] | undefined): Rows {
@@ -17,6 +19,7 @@ export function serviceRows({ manifest, now }: Status, names: readonly string[] 
   return {
     head: ['SERVICE', 'STATE', 'ENGINE', 'GPU', 'MEMORY', 'PORT', 'SINCE', 'NOTE'],
     rows: services.map((service) => serviceRow(service, now.services.get(service.name), now.atMs)),
+    optional: ['ENGINE', 'GPU', 'SINCE', 'PORT'],
   };
 }
 
@@ -102,6 +105,7 @@ export function planRows({ plan }: PlannedMode): Rows {
       memoryAfter(step),
       becauseWords(step.because) + (step.ifRefused ? ` (if it refuses: ${step.ifRefused})` : ''),
     ]),
+    optional: ['FROM', 'AFTER', 'MEMORY AFTER'],
   };
 }
 

@@ -25,26 +25,52 @@ export interface Layout {
   readonly style: Style;
   /** Colours one cell by its column's heading and text. */
   readonly paint?: (column: string, cell: string) => Paint | undefined;
-  /** The last column wraps so that the table is at most this wide. */
+  /** What the table is to fit into. */
   readonly columns: number;
 }
 
-/** Columns without any text are left out. Ends with a newline. */
-export function renderTable({ head, rows }: Rows, { style, paint, columns }: Layout): string {
-  const kept = head.flatMap((_, i) => (rows.some((row) => row[i]) ? [i] : []));
-  const cells = rows.map((row) => kept.map((i) => visible(row[i] ?? '')));
-  const heads = kept.map((i) => head[i] ?? '');
-  const widths = heads.map((title, j) => Math.max(title.length, ...cells.map((row) => row[j]?.length ?? 0)));
+const GAP = 2;
+/** The last column wraps, but not narrower than this. */
+const NARROWEST = 20;
+
+/** Columns without any text are left out, and on a narrow terminal the optional ones. Ends with a newline. */
+export function renderTable({ head, rows, optional = [] }: Rows, { style, paint, columns }: Layout): string {
+  const kept = columnsThatFit({ head, rows, optional }, columns);
+  const cells = rows.map((row) => kept.map(({ index }) => visible(row[index] ?? '')));
   const last = kept.length - 1;
-  const before = widths.slice(0, last).reduce((sum, width) => sum + width + 2, 0);
-  const room = Math.max(16, columns - before);
+  const room = Math.max(NARROWEST, columns - kept.slice(0, last).reduce((sum, { width }) => sum + width + GAP, 0));
   const table = new Table({
     chars: NO_LINES,
     style: { head: [], border: [], compact: true, 'padding-left': 0, 'padding-right': 0 },
-    head: heads.map(style.dim),
-    colWidths: widths.map((width, j) => (j === last ? Math.min(width, room) : width)),
+    head: kept.map(({ title }) => style.dim(title)),
+    colWidths: kept.map(({ width }, j) => (j === last ? Math.min(width, room) : width)),
     wordWrap: true,
   });
-  for (const row of cells) table.push(row.map((cell, j) => paint?.(heads[j] ?? '', cell)?.(cell) ?? cell));
+  for (const row of cells) table.push(row.map((cell, j) => paint?.(kept[j]?.title ?? '', cell)?.(cell) ?? cell));
   return `${table.toString().replace(/[ ]+$/gm, '')}\n`;
+}
+
+interface Column {
+  readonly index: number;
+  readonly title: string;
+  /** Of its widest cell. */
+  readonly width: number;
+}
+
+function columnsThatFit({ head, rows, optional }: Required<Rows>, columns: number): readonly Column[] {
+  const all = head.map((title, index) => ({
+    index,
+    title,
+    width: Math.max(title.length, ...rows.map((row) => row[index]?.length ?? 0)),
+  }));
+  let kept = all.filter(({ index }) => rows.some((row) => row[index]));
+  for (const title of optional) {
+    const wide = kept.reduce(
+      (sum, { width }, j) => sum + (j === kept.length - 1 ? Math.min(width, NARROWEST) : width + GAP),
+      0,
+    );
+    if (wide <= columns) break;
+    kept = kept.filter((column) => column.title !== title);
+  }
+  return kept;
 }

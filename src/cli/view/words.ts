@@ -267,13 +267,14 @@ export function stepWords(step: Step): string {
 }
 
 export function becauseWords(because: Because): string {
+  const now = 'from' in because ? (because.from === 'sleeping' ? 'asleep' : because.from) : '';
   switch (because.code) {
     case 'wanted-awake':
-      return `in the mode, is ${because.from}`;
+      return `in the mode, is ${now}`;
     case 'not-in-mode':
-      return `not in the mode, is ${because.from}`;
+      return `not in the mode, is ${now}`;
     case 'warm':
-      return `kept warm, is ${because.from}`;
+      return `kept warm, is ${now}`;
     case 'cannot-sleep':
       return `not in the mode, can't sleep: ${whyWords(because.why)}`;
     case 'make-room':
@@ -281,11 +282,11 @@ export function becauseWords(because: Because): string {
     case 'models-missing':
       return `not loaded: ${because.models.join(', ')}`;
     case 'not-healthy':
-      return `it is ${because.from}: ${whyWords(because.why)}`;
+      return `is ${now}: ${whyWords(because.why)}`;
     case 'restore':
       return 'back to what was before';
     case 'asked':
-      return `asked for, is ${because.from}`;
+      return `asked for, is ${now}`;
   }
 }
 

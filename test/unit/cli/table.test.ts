@@ -1,0 +1,32 @@
+import { expect, it } from 'vitest';
+import type { Rows } from '../../../src/cli/view/rows.ts';
+import { styleFor } from '../../../src/cli/view/style.ts';
+import { renderTable } from '../../../src/cli/view/table.ts';
+
+const rows: Rows = {
+  head: ['SERVICE', 'STATE', 'ENGINE', 'EMPTY', 'NOTE'],
+  rows: [
+    ['vllm-chat', 'awake', 'vllm 0.24.0', '', ''],
+    ['glm-code', 'failed', 'llamacpp', '', 'its unit failed because the file of its model is missing\u001b[2J'],
+  ],
+  optional: ['ENGINE'],
+};
+const drawn = (columns: number) =>
+  renderTable(rows, { style: styleFor(false), columns })
+    .split('\n')
+    .slice(0, -1);
+
+it('leaves out columns without text, and what a narrow terminal has no room for', () => {
+  expect(drawn(200)[0]).toMatch(/^SERVICE +STATE +ENGINE +NOTE$/);
+  expect(drawn(40)[0]).toMatch(/^SERVICE +STATE +NOTE$/);
+});
+
+it('wraps the last column, and keeps within the width', () => {
+  for (const columns of [40, 60, 80])
+    expect(Math.max(...drawn(columns).map((line) => line.length))).toBeLessThanOrEqual(columns);
+  expect(drawn(40).length).toBeGreaterThan(3);
+});
+
+it('shows escapes instead of obeying them', () => {
+  expect(drawn(200).join('\n')).toContain('missing\\x1b[2J');
+});
