@@ -3,6 +3,7 @@ import { homedir } from 'node:os';
 import type { Parts, Sink } from './cli/parts.ts';
 import { run } from './cli/run.ts';
 import { GpumodError } from './core/errors.ts';
+import type { Where } from './manifest/locate.ts';
 
 declare const __VERSION__: string;
 
@@ -37,20 +38,24 @@ function stopOnSignal(): AbortSignal {
   return stop.signal;
 }
 
+async function where(path: string | undefined): Promise<Where> {
+  const { systemFiles } = await import('./io/files.ts');
+  return { env, home, files: systemFiles, ...(path === undefined ? {} : { path }) };
+}
+
 const parts: Parts = {
   env,
   stdout: sink(process.stdout),
   stderr: sink(process.stderr),
   stop: stopOnSignal(),
   async loadManifest(path) {
-    const [{ loadCached }, { systemFiles }] = await Promise.all([
-      import('./manifest/cached.ts'),
-      import('./io/files.ts'),
-    ]);
-    const where = { env, home, files: systemFiles, ...(path === undefined ? {} : { path }) };
+    const { loadCached } = await import('./manifest/cached.ts');
     const cache = { folder: `${env['XDG_CACHE_HOME'] || `${home}/.cache`}/gpumod`, version: __VERSION__ };
-    return loadCached(where, cache, async (again) => (await import('./manifest/load.ts')).loadManifest(again));
+    return loadCached(await where(path), cache, async (again) =>
+      (await import('./manifest/load.ts')).loadManifest(again),
+    );
   },
+  manifestPaths: async (path) => (await import('./manifest/locate.ts')).locateManifest(await where(path)),
   manifestSchema: async () => (await import('./manifest/json-schema.ts')).manifestJsonSchema(),
   async openHost() {
     const { openRealHost } = await import('./real-host.ts');

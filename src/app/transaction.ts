@@ -46,7 +46,10 @@ export async function carryOut(transaction: Transaction): Promise<SwitchResult> 
   await drain(context, plan, options.drainMs);
   const execution = await execute(context, plan);
   const after = await observe(transaction.manifest, transaction.host, never(), knownAfter(before, execution));
-  const error = execution.error ?? interruption(transaction, execution.reports) ?? unmet(plan, after);
+  const error =
+    allowing(execution.error, transaction.manifest) ??
+    interruption(transaction, execution.reports) ??
+    unmet(plan, after);
   if (!error) return result(transaction, { end: 'reached', reports: execution.reports, after });
   return fail(transaction, context, error, execution.reports, after);
 }
@@ -88,6 +91,14 @@ function contextOf({ manifest, host, before, options, notify, beganMs }: Transac
     gauge: openGauge(host.telemetry, before.gpu),
     elapsed,
   };
+}
+
+/** One rule that allows all of the manifest's system units, not one error a unit. */
+function allowing(error: AnyGpumodError | undefined, { services }: Manifest): AnyGpumodError | undefined {
+  if (error?.code !== 'not-permitted') return error;
+  const system = [...services.values()].filter((service) => service.scope === 'system');
+  const units = system.map((service) => service.unit);
+  return new GpumodError('not-permitted', { ...error.details, units }, { cause: error }) as AnyGpumodError;
 }
 
 /** Steps were left out, and none of them failed: the caller stopped us, or `--timeout` did. */

@@ -19,6 +19,8 @@ export interface Parts {
   readonly stop: AbortSignal;
   /** `path`: of `--manifest`. */
   loadManifest(path: string | undefined): Promise<Manifest>;
+  /** Its files, also when there are faults in them. */
+  manifestPaths(path: string | undefined): Promise<readonly string[]>;
   /** The JSON Schema of a manifest, for editors. */
   manifestSchema(): Promise<unknown>;
   /** Begins with what takes longest; nothing is asked of the machine before it is used. */

@@ -1,4 +1,6 @@
 /** The built program, real systemd, engines that speak the real protocols: what a user does in a day. */
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { gpumod, start } from '../kit/cli.ts';
 import { systemctl, until } from '../kit/llama-unit.ts';
@@ -119,7 +121,6 @@ describeWith('systemd')('gpumod on real systemd', () => {
     it('stops it when systemd would restart it for ever', async () => {
       await box.write('vllm-embedding', '--fail', 'exit');
       const file = `${process.env['HOME']}/.config/systemd/user/vllm-embedding.service.d`;
-      const { mkdirSync, rmSync, writeFileSync } = await import('node:fs');
       mkdirSync(file, { recursive: true });
       writeFileSync(
         `${file}/again.conf`,
@@ -189,7 +190,6 @@ describeWith('systemd')('gpumod on real systemd', () => {
   });
 
   it('refuses a mode that can not fit, and touches nothing', async () => {
-    const { writeFileSync, readFileSync } = await import('node:fs');
     const big = `/tmp/big-${process.pid}.yaml`;
     writeFileSync(
       big,
@@ -202,6 +202,37 @@ describeWith('systemd')('gpumod on real systemd', () => {
     expect(code).toBe(78);
     expect(stderr).toMatch(/GPU 0 has 24\.0 GiB; 29\.\d GiB would be needed/);
     expect(await awake()).toEqual([]);
+  });
+
+  it('may not touch system units: says which rule would allow it, changes nothing, exits 77', async () => {
+    const file = `/tmp/system-${process.pid}.yaml`;
+    writeFileSync(
+      file,
+      'version: 1\nservices:\n  login: {engine: none, unit: systemd-logind.service, scope: system, gpus: []}\n',
+    );
+    const { code, stderr } = await run(`-m ${file} off`);
+    expect({ code, stderr }).toMatchObject({ code: 77 });
+    expect(stderr).toContain('["systemd-logind.service"].indexOf(action.lookup("unit"))');
+    expect((await run(`-m ${file} service status login`)).stdout).toMatch(/login +awake/);
+  });
+
+  it('tells what engines that talk nonsense say, and goes on', async () => {
+    await run('service start vllm-embedding-code');
+    const server = createServer((_, response) => response.end('<html>It works!</html>')).listen(8200, '127.0.0.1');
+    const file = `${process.env['HOME']}/.config/systemd/user/vllm-embedding.service`;
+    const text = readFileSync(file, 'utf8');
+    writeFileSync(file, '[Service]\nType=exec\nExecStart=/bin/sleep 1000\n');
+    await systemctl('daemon-reload');
+    await systemctl('start', 'vllm-embedding.service');
+    const { code, stdout } = await run('status --json');
+    server.close();
+    writeFileSync(file, text);
+    await systemctl('daemon-reload');
+    expect(code).toBe(0);
+    const states = Object.fromEntries(
+      JSON.parse(stdout).services.map((each: { name: string; state: string }) => [each.name, each.state]),
+    );
+    expect(states).toMatchObject({ 'vllm-embedding': 'unhealthy', 'vllm-embedding-code': 'awake' });
   });
 
   it('prints logs of a unit', async () => {

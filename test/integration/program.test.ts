@@ -97,6 +97,11 @@ describe('a wrong manifest', () => {
     expect(stderr).toMatch(/wrong\.yaml:5:\d+: modes\.talk\.services.*chta.*chat/);
   });
 
+  it('still has a path', async () => {
+    const file = write('version: 2\n');
+    expect(await run(`-m ${file} config path`)).toEqual({ code: 0, stdout: `${file}\n`, stderr: '' });
+  });
+
   it('never prints a key that was written into it', async () => {
     const file = write(
       'version: 1\nservices:\n  chat: {engine: vllm, url: "http://127.0.0.1:1", apiKey: sk-verysecret}\n',
@@ -105,6 +110,17 @@ describe('a wrong manifest', () => {
     expect(code).toBe(78);
     expect(stderr + stdout).not.toContain('verysecret');
   });
+});
+
+it('shows no header of a request: it may hold a key', async () => {
+  const file = join(home, 'headers.yaml');
+  const step = `{post: /x, headers: {authorization: "\${TOKEN}"}}`;
+  const nap = `sleep: {steps: [${step}]}, wake: {steps: [${step}]}, asleep: {path: /s}`;
+  writeFileSync(file, `version: 1\nservices:\n  a: {engine: http, url: "http://127.0.0.1:1", ${nap}}\n`);
+  const { code, stdout } = await run(`-m ${file} config show`, { TOKEN: 'verysecret' });
+  expect(code).toBe(0);
+  expect(stdout).toContain('(hidden)');
+  expect(stdout).not.toContain('verysecret');
 });
 
 it('a demo is a whole day on a box that is not there', async () => {

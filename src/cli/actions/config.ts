@@ -1,8 +1,8 @@
 /** `gpumod config ...`: about the manifest only; works without systemd. */
-import type { Manifest } from '../../core/model.ts';
+import type { HttpStep, Manifest, Service } from '../../core/model.ts';
 import type { Action } from '../action.ts';
 import { EXIT } from '../exit-code.ts';
-import { manifestOf } from '../options.ts';
+import { manifestOf, text } from '../options.ts';
 
 export const check: Action = async (call) => {
   const manifest = await manifestOf(call);
@@ -14,8 +14,9 @@ export const check: Action = async (call) => {
   return EXIT.ok;
 };
 
+/** Also of a manifest with faults: it is what one looks for then. */
 export const path: Action = async (call) => {
-  const { files } = await manifestOf(call);
+  const files = await call.parts.manifestPaths(text(call, 'manifest'));
   call.view.data({ files }, files.join('\n'));
   return EXIT.ok;
 };
@@ -33,9 +34,18 @@ export const show: Action = async (call) => {
 };
 
 function plainData(manifest: Manifest): object {
-  return {
-    ...manifest,
-    services: Object.fromEntries(manifest.services),
-    modes: Object.fromEntries(manifest.modes),
-  };
+  const services = [...manifest.services].map(([name, service]) => [name, withoutHeaders(service)] as const);
+  return { ...manifest, services: Object.fromEntries(services), modes: Object.fromEntries(manifest.modes) };
+}
+
+/** Headers of `http` steps may hold a key that came from the environment. */
+function withoutHeaders(service: Service): Service {
+  if (service.engine !== 'http' || !service.nap) return service;
+  const hidden = (steps: readonly HttpStep[]) =>
+    steps.map((step) =>
+      step.headers
+        ? { ...step, headers: Object.fromEntries(Object.keys(step.headers).map((name) => [name, '(hidden)'])) }
+        : step,
+    );
+  return { ...service, nap: { sleep: hidden(service.nap.sleep), wake: hidden(service.nap.wake) } };
 }
