@@ -59,7 +59,7 @@ const parts: Parts = {
   manifestSchema: async () => (await import('./manifest/json-schema.ts')).manifestJsonSchema(),
   async openHost() {
     const { openRealHost } = await import('./real-host.ts');
-    const host = openRealHost({ env, uid, home });
+    const host = openRealHost({ env, uid, home, nodeMajor: Number.parseInt(process.versions.node, 10) });
     host.warm();
     return host;
   },

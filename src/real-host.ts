@@ -20,6 +20,8 @@ export interface Surroundings {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly uid: number;
   readonly home: string;
+  /** Of the running Node. */
+  readonly nodeMajor: number;
 }
 
 /** Opens nothing yet; `warm` begins with what takes longest, while the manifest is read. */
@@ -27,7 +29,7 @@ export interface RealHost extends Host {
   warm(): void;
 }
 
-export function openRealHost({ env, uid, home }: Surroundings): RealHost {
+export function openRealHost({ env, uid, home, nodeMajor }: Surroundings): RealHost {
   const clock = systemClock;
   const run = openRun(env);
   const closers: (() => Promise<void>)[] = [];
@@ -42,7 +44,7 @@ export function openRealHost({ env, uid, home }: Surroundings): RealHost {
 
   const client = once(async (_: 'http'): Promise<Http> => {
     const { openHttp } = await import('./io/http.ts');
-    const http = openHttp();
+    const http = openHttp({ compileOnce: nodeMajor < 22 });
     closers.push(() => http.close());
     return http;
   });

@@ -47,6 +47,16 @@ export interface Http {
   close(): Promise<void>;
 }
 
+export interface HttpOptions {
+  readonly connectTimeoutMs?: number;
+  /**
+   * undici's parser is WebAssembly. Node 20's V8 compiles it a second time, optimised, in a thread that holds the end of
+   * the process by 70 to 140 ms, and the first, quick compilation is good enough for a few small answers. Later ones
+   * compile lazily: there this would cost 10 ms.
+   */
+  readonly compileOnce?: boolean;
+}
+
 const DEFAULT_MAX_BYTES = 2 ** 20;
 const DEFAULT_CONNECT_MS = 2_000;
 
@@ -54,10 +64,8 @@ const DEFAULT_CONNECT_MS = 2_000;
  * Every request has a connection of its own: a pooled socket whose server has died says "closed" where a fresh one says
  * "refused". There is no timeout but the connect timeout: the caller's signal is the deadline.
  */
-export function openHttp({ connectTimeoutMs = DEFAULT_CONNECT_MS }: { readonly connectTimeoutMs?: number } = {}): Http {
-  // undici's parser is WebAssembly. V8 compiles it a second time, optimised, in a thread that holds the end of the
-  // process by 70 to 140 ms; the first, quick compilation is good enough for a few small answers.
-  setFlagsFromString('--liftoff-only');
+export function openHttp({ connectTimeoutMs = DEFAULT_CONNECT_MS, compileOnce = false }: HttpOptions = {}): Http {
+  if (compileOnce) setFlagsFromString('--liftoff-only');
   const open = new Set<Socket>();
   return {
     async request(request) {
