@@ -8,13 +8,25 @@ import type { Where } from './manifest/locate.ts';
 declare const __VERSION__: string;
 
 const { env } = process;
-const home = env['HOME'] || homedir();
+const home = env['HOME'] || homeOfUser();
 const uid = process.geteuid?.() ?? 0;
+
+let lost: string | undefined;
+
+/** A user id without an entry in the user database (a container) has none. */
+function homeOfUser(): string {
+  try {
+    return homedir();
+  } catch {
+    return '/';
+  }
+}
 
 function sink(stream: NodeJS.WriteStream): Sink {
   // `gpumod status | head -1`: who reads no further is not an error of ours.
+  // Nor may a full disk under a log end a switch half way; what was asked for and could not be written is told at the end.
   stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
+    if (error.code !== 'EPIPE' && stream === process.stdout) lost = error.message;
   });
   return {
     write: (text) => {
@@ -65,5 +77,11 @@ const parts: Parts = {
   },
   openDemo: async (speed) => (await import('./demo-host.ts')).openDemoHost({ speed, node: process.execPath }),
 };
+
+process.on('exit', () => {
+  if (lost === undefined) return;
+  if (process.stderr.writable) process.stderr.write(`error: can't write to standard output: ${lost}\n`);
+  process.exitCode ||= 1;
+});
 
 process.exitCode = await run(process.argv.slice(2), __VERSION__, parts);

@@ -79,7 +79,8 @@ const SECRET_BYTES = 64 * 1024;
 async function readSecret(secret: Secret, service: string, env: Surroundings['env']): Promise<string> {
   const text =
     'env' in secret ? env[secret.env] : await systemFiles.read(secret.file, SECRET_BYTES).catch(() => undefined);
-  if (text?.trim()) return text.trim();
+  const key = text?.trim() ?? '';
+  if (/^[\x21-\x7e]+$/.test(key)) return key; // what an HTTP header can carry: else the engine would be blamed
   throw new GpumodError('secret-missing', { service, where: 'env' in secret ? `$${secret.env}` : secret.file });
 }
 

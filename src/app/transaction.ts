@@ -1,19 +1,17 @@
 /** Carries out a plan and says truthfully how it ended: reached, restored, or what is left. */
-import { type AnyGpumodError, GpumodError, isGpumodError } from '../core/errors.ts';
-import type { EngineFacts, NapAbility } from '../core/facts.ts';
+import { type AnyGpumodError, GpumodError } from '../core/errors.ts';
 import type { FailurePolicy, Manifest } from '../core/model.ts';
-import type { Plan, Step } from '../core/plan.ts';
-import type { Execution, Notify, StepReport, SwitchResult } from '../core/report.ts';
+import type { Plan } from '../core/plan.ts';
+import type { Notify, StepReport, SwitchResult } from '../core/report.ts';
 import type { Observation } from '../core/state.ts';
 import type { Context } from '../execute/context.ts';
 import { drain } from '../execute/drain.ts';
 import { execute } from '../execute/execute.ts';
 import { openGauge } from '../execute/gauge.ts';
 import type { Host } from '../execute/host.ts';
-import type { Known } from '../execute/look.ts';
 import { plan as makePlan } from '../plan/plan.ts';
 import { differences, wantedAsBefore } from '../plan/wanted.ts';
-import { observe } from './observe.ts';
+import { allowing, interruption, knownAfter, seeAgain, unmet } from './aftermath.ts';
 
 export interface TransactionOptions {
   readonly onFailure: FailurePolicy;
@@ -37,44 +35,43 @@ export interface Transaction {
   readonly beganMs: number;
 }
 
-/** Throws only before anything was touched (`requests-in-flight`); every later failure is in the result. */
+/** Throws only before anything was touched (`requests-in-flight`, ...); every later failure is in the result. */
 export async function carryOut(transaction: Transaction): Promise<SwitchResult> {
-  const { plan, notify, before, options } = transaction;
+  const { manifest, host, plan, notify, before, options } = transaction;
   notify({ type: 'plan', plan });
   const context = contextOf(transaction);
   if (plan.steps.length === 0) return result(transaction, { end: 'unchanged', reports: [], after: before });
-  await drain(context, plan, options.drainMs);
+  await drainInTime(context, transaction);
   const execution = await execute(context, plan);
-  const after = await observe(transaction.manifest, transaction.host, never(), knownAfter(before, execution));
-  const error =
-    allowing(execution.error, transaction.manifest) ??
-    interruption(transaction, execution.reports) ??
-    unmet(plan, after);
-  if (!error) return result(transaction, { end: 'reached', reports: execution.reports, after });
-  return fail(transaction, context, error, execution.reports, after);
+  const { reports } = execution;
+  const { after, blind } = await seeAgain(manifest, host, before, knownAfter(before, execution));
+  const elapsedMs = host.clock.ticksMs() - transaction.beganMs;
+  const failure = allowing(execution.error, manifest) ?? interruption(reports, options.stop, elapsedMs);
+  if (blind) return unseen(transaction, failure ?? blind, reports, after);
+  const error = failure ?? unmet(plan, after);
+  return error
+    ? fail(transaction, context, error, reports, after)
+    : result(transaction, { end: 'reached', reports, after });
 }
 
-/**
- * What engines said of themselves, at the start or at the end of their own step, is good for the last look as long as
- * their unit is in the same run. After a failure everything is asked again.
- */
-function knownAfter(before: Observation, { reports, error }: Execution): ReadonlyMap<string, Known> {
-  const known = new Map<string, Known>();
-  if (error) return known;
-  const done = reports.filter((report) => report.outcome.kind === 'done');
-  const moved = new Map(done.map((report) => [report.step.service, report.step]));
-  for (const [name, { unit, engine, nap }] of before.services) {
-    const step = moved.get(name);
-    if (unit?.invocationId === undefined || !engine) continue;
-    if (step === undefined) known.set(name, { invocationId: unit.invocationId, engine });
-    if (step?.kind === 'wake') known.set(name, { invocationId: unit.invocationId, engine: { kind: 'ready', nap } });
-    if (step?.kind === 'sleep') known.set(name, { invocationId: unit.invocationId, engine: asleep(step, nap) });
+async function drainInTime(context: Context, { plan, options }: Transaction): Promise<void> {
+  try {
+    await drain(context, plan, options.drainMs);
+  } catch (thrown) {
+    if (!context.signal.aborted || thrown !== context.signal.reason) throw thrown;
+    throw new GpumodError('timed-out', { what: 'switch', afterMs: options.timeoutMs ?? 0 });
   }
-  return known;
 }
 
-function asleep({ level }: Step, nap: NapAbility): EngineFacts {
-  return level === undefined ? { kind: 'asleep', nap } : { kind: 'asleep', level, nap };
+/** Something was tried, and nobody can say what holds now. */
+function unseen(
+  transaction: Transaction,
+  error: AnyGpumodError,
+  reports: readonly StepReport[],
+  after: Observation,
+): SwitchResult {
+  const notRestored = differences(wantedAsBefore(transaction.before), after);
+  return result(transaction, { end: 'left', reports, after, error, notRestored });
 }
 
 function contextOf({ manifest, host, before, options, notify, beganMs }: Transaction): Context {
@@ -91,32 +88,6 @@ function contextOf({ manifest, host, before, options, notify, beganMs }: Transac
     gauge: openGauge(host.telemetry, before.gpu),
     elapsed,
   };
-}
-
-/** One rule that allows all of the manifest's system units, not one error a unit. */
-function allowing(error: AnyGpumodError | undefined, { services }: Manifest): AnyGpumodError | undefined {
-  if (error?.code !== 'not-permitted') return error;
-  const system = [...services.values()].filter((service) => service.scope === 'system');
-  const units = system.map((service) => service.unit);
-  return new GpumodError('not-permitted', { ...error.details, units }, { cause: error }) as AnyGpumodError;
-}
-
-/** Steps were left out, and none of them failed: the caller stopped us, or `--timeout` did. */
-function interruption(
-  { options, beganMs, host }: Transaction,
-  reports: readonly StepReport[],
-): AnyGpumodError | undefined {
-  if (!reports.some((report) => report.outcome.kind === 'skipped')) return undefined;
-  if (options.stop.aborted && isGpumodError(options.stop.reason)) return options.stop.reason;
-  return new GpumodError('timed-out', { what: 'switch', afterMs: host.clock.ticksMs() - beganMs }) as AnyGpumodError;
-}
-
-/** All steps were done, and yet a look at the end shows something else: a service died meanwhile. */
-function unmet(plan: Plan, after: Observation): AnyGpumodError | undefined {
-  const wrong = differences(plan.wanted, after);
-  if (wrong.length === 0) return undefined;
-  const actual = wrong.map((name) => `${name}: ${after.services.get(name)?.state.kind ?? 'unknown'}`).join(', ');
-  return new GpumodError('not-in-state', { wanted: plan.target, actual }) as AnyGpumodError;
 }
 
 async function fail(
@@ -151,11 +122,13 @@ async function fail(
     gauge: openGauge(transaction.host.telemetry, after.gpu),
   };
   const execution = await execute(restore, back.plan);
-  const end = await observe(transaction.manifest, transaction.host, never());
+  const all = [...reports, ...execution.reports];
+  const { after: end, blind } = await seeAgain(transaction.manifest, transaction.host, before);
+  if (blind) return unseen(transaction, error, all, end);
   const still = differences(wanted, end);
   return result(transaction, {
     end: still.length === 0 ? 'restored' : 'left',
-    reports: [...reports, ...execution.reports],
+    reports: all,
     after: end,
     error,
     notRestored: still,

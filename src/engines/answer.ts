@@ -1,6 +1,7 @@
 /** Reading an engine's answers: JSON, its words for an error, and what a failure or a bad status says of the engine. */
 import { isGpumodError } from '../core/errors.ts';
 import type { EngineFacts } from '../core/facts.ts';
+import { visible } from '../core/visible.ts';
 import type { HttpFailure, HttpResponse } from '../io/http.ts';
 
 /** The body as JSON; undefined when it is none. */
@@ -30,19 +31,24 @@ export function isOk({ status }: HttpResponse): boolean {
 export function wordsOf(response: HttpResponse): string {
   const json = jsonOf(response);
   const words = valueAt(json, 'error.message') ?? valueAt(json, 'error') ?? valueAt(json, 'detail') ?? response.text;
-  return visible(typeof words === 'string' ? words : JSON.stringify(words));
+  return brief(typeof words === 'string' ? words : written(words, response.text));
+}
+
+/** What JSON.parse reads may be nested deeper than JSON.stringify's recursion goes. */
+function written(words: unknown, otherwise: string): string {
+  try {
+    return JSON.stringify(words);
+  } catch {
+    return otherwise;
+  }
 }
 
 const MAX_WORDS = 200;
 
-/** Safe to print: an engine's text may hold terminal escapes, line breaks, or a whole HTML page. */
-export function visible(text: string): string {
-  const line = text.trim().slice(0, MAX_WORDS + 1);
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the ones to make visible
-  const plain = line.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e]/g, (char) =>
-    char === '\n' || char === '\t' ? ' ' : `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`,
-  );
-  return plain.length > MAX_WORDS ? `${plain.slice(0, MAX_WORDS)}…` : plain;
+/** An engine's text as one short line that is safe to print: it may hold terminal escapes, or a whole HTML page. */
+export function brief(text: string): string {
+  const line = visible(text.trim().slice(0, MAX_WORDS + 1)).replace(/[\n\t]/g, ' ');
+  return line.length > MAX_WORDS ? `${line.slice(0, MAX_WORDS)}…` : line;
 }
 
 /** What an answer with an unexpected status or body says of the engine. */
@@ -63,7 +69,7 @@ export function factsOfFailure(error: unknown): EngineFacts {
   if (isGpumodError(error) && error.code === 'secret-missing')
     return { kind: 'denied', why: { code: 'secret-missing', detail: error.details.where } };
   if (!isHttpFailure(error)) throw error;
-  const detail = visible(error.message);
+  const detail = brief(error.message);
   if (error.kind === 'too-large') return { kind: 'garbled', why: { code: 'too-large', detail } };
   if (error.kind === 'protocol') return { kind: 'garbled', why: { code: 'not-understood', detail } };
   return { kind: 'down', why: { code: error.kind, detail } };

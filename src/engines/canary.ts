@@ -1,6 +1,6 @@
 /** One small completion that proves an engine serves sense: `/health` is green on engines that do not. */
 
-import { jsonOf, valueAt, visible } from './answer.ts';
+import { brief, jsonOf, valueAt } from './answer.ts';
 import type { Driver, DriverParts } from './driver.ts';
 import { contradicts, type ServedService, talkTo } from './talk.ts';
 
@@ -14,9 +14,9 @@ export function makeCanary(parts: DriverParts): NonNullable<Driver<ServedService
     const json = { model, prompt, max_tokens: tokens, temperature: 0 };
     const answer = await talk.tell('POST', '/v1/completions', { json });
     const text = valueAt(jsonOf(answer), 'choices.0.text');
-    if (typeof text !== 'string') throw contradicts(service, 'completion', visible(answer.text));
-    if (expect !== undefined && !text.includes(expect)) throw contradicts(service, `expect ${expect}`, visible(text));
-    if (tokens >= MANY && isOneCharacter(text)) throw contradicts(service, 'sense', visible(text));
+    if (typeof text !== 'string') throw contradicts(service, 'completion', brief(answer.text));
+    if (expect !== undefined && !text.includes(expect)) throw contradicts(service, `expect ${expect}`, brief(text));
+    if (tokens >= MANY && isOneCharacter(text)) throw contradicts(service, 'sense', brief(text));
   };
 }
 

@@ -3,7 +3,7 @@ import { GpumodError } from '../core/errors.ts';
 import type { EngineFacts } from '../core/facts.ts';
 import type { NoneService, Service } from '../core/model.ts';
 import type { HttpFailure, HttpResponse } from '../io/http.ts';
-import { factsOfFailure, isHttpFailure, isOk, visible, wordsOf } from './answer.ts';
+import { brief, factsOfFailure, isHttpFailure, isOk, wordsOf } from './answer.ts';
 import type { DriverParts } from './driver.ts';
 
 export type ServedService = Exclude<Service, NoneService>;
@@ -65,7 +65,7 @@ export function refused({ name: service }: Service, request: string, response: H
 }
 
 export function unreachable({ name: service }: Service, request: string, cause: HttpFailure): GpumodError {
-  const reason = `${cause.kind}: ${visible(cause.message)}`;
+  const reason = `${cause.kind}: ${brief(cause.message)}`;
   return new GpumodError('engine-unreachable', { service, request, reason }, { cause });
 }
 

@@ -6,7 +6,7 @@ import type { StepOutcome } from '../core/report.ts';
 import { type Context, seenBefore, serviceOf, within } from './context.ts';
 import { lookAt } from './look.ts';
 import { admit, verifyMoved } from './memory.ts';
-import { startAndWait, waitAwake, wakeAndWait } from './take.ts';
+import { startAndWait, timed, waitAwake, wakeAndWait } from './take.ts';
 
 export interface Performed {
   readonly outcome: StepOutcome;
@@ -116,7 +116,7 @@ async function stopAndVerify(context: Context, service: Service): Promise<void> 
   const units = await context.host.units(service.scope);
   const driver = await context.host.driver(service);
   await driver.beforeStop?.(service, signal).catch(() => {}); // a kindness: systemd ends the unit with or without it
-  const end = await units.stop(service.unit, { signal });
+  const end = await timed(units.stop(service.unit, { signal }), service.timeouts.stopMs, 'stop', context);
   if (end.ok) return;
   throw new GpumodError('unit-failed', {
     service: service.name,

@@ -154,7 +154,7 @@ async function unitFailure(context: Context, service: Service, end: JobEnd): Pro
 }
 
 /** Names what was waited for when a deadline of ours runs out. */
-async function timed<T>(work: Promise<T>, afterMs: number, what: string, context: Context): Promise<T> {
+export async function timed<T>(work: Promise<T>, afterMs: number, what: string, context: Context): Promise<T> {
   try {
     return await work;
   } catch (error) {

@@ -11,8 +11,11 @@ const FIELDS = ['index', 'uuid', 'name', 'memory.total', 'memory.used', 'memory.
 
 /** `has`: whether a program of that name is on the PATH; asked first, because most of the cost of no tool is the try. */
 export function openNvidia(run: Run, has: (program: string) => boolean = () => true): Telemetry {
+  let silent = false;
   return {
     async read(signal) {
+      // A driver in trouble is not well again within one command: waiting anew at every step would make minutes of it.
+      if (silent) return unmeasured('tool-silent', `${DEADLINE_MS / 1000} s`);
       if (!has('nvidia-smi')) return { kind: 'unmeasured', why: { code: 'no-tool' } };
       const deadline = AbortSignal.timeout(DEADLINE_MS);
       try {
@@ -22,7 +25,8 @@ export function openNvidia(run: Run, has: (program: string) => boolean = () => t
         return parseCards(stdout);
       } catch (error) {
         signal.throwIfAborted();
-        if (deadline.aborted) return unmeasured('tool-silent', `${DEADLINE_MS / 1000} s`);
+        silent = deadline.aborted;
+        if (silent) return unmeasured('tool-silent', `${DEADLINE_MS / 1000} s`);
         return isNodeError(error) && error.code === 'ENOENT'
           ? { kind: 'unmeasured', why: { code: 'no-tool' } }
           : unmeasured('tool-failed', String(error));

@@ -60,9 +60,12 @@ function kindOf(stats: Stats): PathKind {
   return stats.isFile() ? 'file' : 'other';
 }
 
+/** Not through a link, and without waiting for a pipe's writer. */
+const OWN = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+
 /** Reads to the end without trusting the size the system tells: a pipe has none, `/dev/zero` no end. */
 async function readUpTo(path: string, maxBytes: number, check?: (stats: Stats) => void): Promise<Buffer> {
-  const handle = await open(path, check ? constants.O_RDONLY | constants.O_NOFOLLOW : 'r');
+  const handle = await open(path, check ? OWN : 'r');
   try {
     check?.(await handle.stat());
     const buffer = Buffer.allocUnsafe(maxBytes + 1);
@@ -93,9 +96,10 @@ function decoded(bytes: Buffer): string {
 
 async function replace(path: string, text: string): Promise<void> {
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  const draft = `${path}.new`;
+  // Of this call alone: two writers of one draft would mix, and neither follows what lies there (a link, a pipe).
+  const draft = `${path}.${Math.random().toString(36).slice(2)}.new`;
   try {
-    const handle = await open(draft, 'w', 0o600);
+    const handle = await open(draft, 'wx', 0o600);
     try {
       await handle.writeFile(text);
       await handle.sync(); // else the new name may outlive a power cut, and its content not

@@ -3,6 +3,7 @@
  * used only when those are what lies on the disk now. Half of the time of a short command would go into parsing.
  */
 import type { Manifest, Mode, Service } from '../core/model.ts';
+import type { Files } from '../io/files.ts';
 import { locateManifest, type Where } from './locate.ts';
 
 /** Longer than any manifest, with its texts and the result. */
@@ -33,12 +34,13 @@ export async function loadCached(
   cache: Cache,
   load: (where: Where) => Promise<Manifest>,
 ): Promise<Manifest> {
-  const texts = await readTexts(where).catch(() => undefined);
-  if (!texts || Object.values(texts).some((text) => text.includes('${'))) return load(where);
+  const once = { ...where, files: readingOnce(where.files) };
+  const texts = await readTexts(once).catch(() => undefined);
+  if (!texts || Object.values(texts).some((text) => text.includes('${'))) return load(once);
   const path = `${cache.folder}/${nameFor(Object.keys(texts))}.json`;
-  const copy = await readCopy(where, path, cache.version);
-  if (copy && sameTexts(copy.texts, texts)) return revive(copy);
-  const manifest = await load(where);
+  const copy = await readCopy(where, path, cache.version, texts);
+  if (copy) return copy;
+  const manifest = await load(once);
   const fresh: Copy = {
     version: cache.version,
     home: where.home,
@@ -47,6 +49,19 @@ export async function loadCached(
   };
   await where.files.replace(path, JSON.stringify(fresh)).catch(() => {}); // no copy: slower, nothing else
   return manifest;
+}
+
+/** A pipe (`--manifest <(generate)`) can be read once only. */
+function readingOnce(files: Files): Files {
+  const texts = new Map<string, Promise<string>>();
+  return {
+    ...files,
+    read(path, maxBytes) {
+      const text = texts.get(path) ?? files.read(path, maxBytes);
+      texts.set(path, text);
+      return text;
+    },
+  };
 }
 
 async function readTexts(where: Where): Promise<Record<string, string>> {
@@ -62,10 +77,16 @@ function nameFor(paths: readonly string[]): string {
   return `manifest-${(hash >>> 0).toString(16)}`;
 }
 
-async function readCopy({ files, home }: Where, path: string, version: string): Promise<Copy | undefined> {
+/** A copy that is not what it should be is no copy: it is made anew. */
+async function readCopy(
+  { files, home }: Where,
+  path: string,
+  version: string,
+  texts: Copy['texts'],
+): Promise<Manifest | undefined> {
   try {
     const copy = JSON.parse(await files.readOwn(path, MAX_BYTES)) as Copy;
-    return copy.version === version && copy.home === home ? copy : undefined;
+    return copy.version === version && copy.home === home && sameTexts(copy.texts, texts) ? revive(copy) : undefined;
   } catch {
     return undefined;
   }

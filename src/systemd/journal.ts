@@ -1,5 +1,6 @@
 /** A unit's last words, by `journalctl` (which knows who may read what). */
 import type { Scope } from '../core/model.ts';
+import { UNSAFE } from '../core/visible.ts';
 import type { Clock } from '../io/clock.ts';
 import type { Run } from '../io/run.ts';
 import { isUnitName } from './names.ts';
@@ -68,10 +69,7 @@ function messageText(message: unknown): string {
 
 /** Escape sequences and control characters of a program must not reach the reader's terminal. */
 function printable(line: string): string {
-  return line
-    .replace(ESCAPE_SEQUENCES, '')
-    .replace(/\t/g, ' ')
-    .replace(/\p{Cc}/gu, '');
+  return line.replace(ESCAPE_SEQUENCES, '').replace(/\t/g, ' ').replace(UNSAFE, '');
 }
 
 /** CSI (colours, cursor), OSC (titles, links) up to BEL or ST, and two-character escapes. */

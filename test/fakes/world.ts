@@ -54,6 +54,8 @@ export interface World {
   /** Everything it holds now: `chat:awake embed:stopped`. */
   states(): string;
   trouble(service: string): Trouble;
+  /** From now on systemd can't be reached. */
+  loseBus(): void;
 }
 
 export function world(
@@ -65,6 +67,7 @@ export function world(
   const log: string[] = [];
   const last: { mode?: string } = {};
   let ticks = 0;
+  let busLost = false;
   const members = new Map<string, Member>();
   for (const service of manifest.services.values()) {
     const start = states[service.name] ?? 'stopped';
@@ -115,7 +118,10 @@ export function world(
   };
 
   const units: Units = {
-    observe: async (names) => names.map(facts),
+    async observe(names) {
+      if (busLost) throw new GpumodError('bus-unreachable', { scope: 'user', address: 'unix:path=/x', reason: 'gone' });
+      return names.map(facts);
+    },
     async start(unit) {
       const member = byUnit(unit);
       if (!member) throw new GpumodError('unit-not-found', { unit });
@@ -216,6 +222,9 @@ export function world(
     log,
     last,
     trouble: (service) => members.get(service)!.trouble,
+    loseBus: () => {
+      busLost = true;
+    },
     states: () =>
       [...members.values()]
         .map(

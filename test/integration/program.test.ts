@@ -72,6 +72,25 @@ describe('exit codes and streams', () => {
   });
 });
 
+/** In a shell, `$G` being the program. */
+const shell = (line: string) => {
+  const { stdout, stderr, status } = spawnSync('/bin/bash', ['-c', line], {
+    env: env({ G: `${process.execPath} ${PROGRAM}` }),
+    encoding: 'utf8',
+  });
+  return { stdout, stderr, code: status };
+};
+
+describe('in a shell', () => {
+  it('says so when its output can not be written, and fails', () => {
+    const { code, stderr } = shell(`$G -m ${WORKSTATION} config show >/dev/full`);
+    expect(code).toBe(1);
+    expect(stderr).toContain("can't write to standard output");
+  });
+  it('reads a manifest from a pipe', () =>
+    expect(shell(`$G -m <(cat ${WORKSTATION}) mode show rag`)).toMatchObject({ code: 0, stderr: '' }));
+});
+
 describe('a wrong manifest', () => {
   const write = (text: string) => {
     const file = join(home, 'wrong.yaml');

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { changeService } from '../../src/app/service.ts';
 import { status } from '../../src/app/status.ts';
 import { type SwitchOptions, switchMode } from '../../src/app/switch-mode.ts';
+import { exitCodeOfResult } from '../../src/cli/exit-code.ts';
 import { GpumodError } from '../../src/core/errors.ts';
 import type { Event } from '../../src/core/report.ts';
 import { GIB } from '../../src/core/units.ts';
@@ -179,6 +180,29 @@ it('begins no new step after Ctrl-C, and does not restore', async () => {
     'sleeping',
     'stopped',
   ]);
+});
+
+it('never says that nothing was touched when the bus is lost after acts', async () => {
+  const here = world(box, { chat: 'awake', embed: 'asleep' });
+  const result = await switched(here, 'find', {}, (event) => {
+    if (event.type === 'step-finished' && event.report.step.kind === 'wake') here.loseBus();
+  });
+  expect(here.log).toEqual(['sleep1 chat', 'wake embed']);
+  expect(result).toMatchObject({
+    end: 'left',
+    error: { code: 'bus-unreachable' },
+    notRestored: ['chat', 'embed', 'tts'],
+  });
+  expect(exitCodeOfResult(result)).toBe(5);
+});
+
+it('bounds the wait for requests in flight too', async () => {
+  const here = world(box, { chat: 'awake', embed: 'awake' }, { chat: { inFlight: 2 } });
+  await expect(switched(here, 'find', { timeoutMs: 1 })).rejects.toMatchObject({
+    code: 'timed-out',
+    details: { what: 'switch' },
+  });
+  expect(here.log).toEqual([]);
 });
 
 it('converges from wherever an earlier switch was killed', async () => {

@@ -1,11 +1,12 @@
 /** `-o table`, the default: for people at a terminal and in a log. */
 import type { AnyGpumodError } from '../../core/errors.ts';
 import { formatSeconds } from '../../core/units.ts';
+import { visible } from '../../core/visible.ts';
 import type { Sink } from '../parts.ts';
 import { gpuLines, lastLine, modeLine } from './lines.ts';
 import type { Progress } from './progress.ts';
 import { modeMemberRows, modeRows, planRows, type Rows, serviceRows } from './rows.ts';
-import { type Paint, type Style, visible } from './style.ts';
+import type { Paint, Style } from './style.ts';
 import type { View } from './view.ts';
 import { errorWords, warningWords } from './words.ts';
 

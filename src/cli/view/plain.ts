@@ -1,9 +1,11 @@
 /** `-o plain`: tab-separated lines with a heading, no colour, the same columns whatever the values: for awk and cut. */
+
+import { visible } from '../../core/visible.ts';
 import type { Sink } from '../parts.ts';
 import { errorText } from './human.ts';
 import { eventLine, gpuLines, lastLine } from './lines.ts';
 import { modeMemberRows, modeRows, planRows, type Rows, serviceRows } from './rows.ts';
-import { styleFor, visible } from './style.ts';
+import { styleFor } from './style.ts';
 import type { View } from './view.ts';
 import { warningWords } from './words.ts';
 

@@ -1,9 +1,10 @@
 /** What is shown on stderr while a switch runs: a line for each finished step, and on a terminal what is running now. */
 import type { Event } from '../../core/report.ts';
+import { visible } from '../../core/visible.ts';
 import type { Sink } from '../parts.ts';
 import { eventLine } from './lines.ts';
 import type { Spinner } from './spinner.ts';
-import { type Style, visible } from './style.ts';
+import type { Style } from './style.ts';
 import { becauseWords, stepWords } from './words.ts';
 
 export interface Progress {

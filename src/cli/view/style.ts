@@ -46,12 +46,3 @@ export function styleFor(color: boolean): Style {
     cyan: paint('cyan'),
   };
 }
-
-const CONTROL = /[\p{Cc}]/gu;
-
-/** Control characters of foreign text (engines, journals, file names) shown instead of obeyed; tabs and newlines stay. */
-export function visible(text: string): string {
-  return text.replace(CONTROL, (c) =>
-    c === '\n' || c === '\t' ? c : `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`,
-  );
-}

@@ -1,7 +1,8 @@
 /** A table for people: only this file knows cli-table3. */
 import Table from 'cli-table3';
+import { visible } from '../../core/visible.ts';
 import type { Rows } from './rows.ts';
-import { type Paint, type Style, visible } from './style.ts';
+import type { Paint, Style } from './style.ts';
 
 const NO_LINES = {
   top: '',

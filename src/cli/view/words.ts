@@ -6,7 +6,7 @@ import type { Because, PlanWarning, Step } from '../../core/plan.ts';
 import type { Problem } from '../../core/problem.ts';
 import type { ServiceState } from '../../core/state.ts';
 import { formatBytes, formatSeconds } from '../../core/units.ts';
-import { visible } from './style.ts';
+import { visible } from '../../core/visible.ts';
 
 export interface Told {
   readonly what: string;
@@ -127,6 +127,7 @@ const TIMED: Readonly<Record<string, string>> = {
   switch: 'the switch (--timeout)',
   step: 'a step',
   start: "the unit's start",
+  stop: "the unit's stop",
   ready: 'getting ready',
   sleep: 'going to sleep',
   wake: 'waking',
@@ -225,6 +226,7 @@ const REASONS: Readonly<Record<string, string>> = {
   'no-tool': 'no nvidia-smi',
   'tool-failed': 'nvidia-smi failed',
   'tool-silent': 'nvidia-smi does not answer',
+  'unit-not-told': 'systemd can not be asked',
   'not-told': 'the GPU tool does not tell it',
 };
 

@@ -2,7 +2,7 @@
 import type { EngineFacts, NapAbility } from '../../core/facts.ts';
 import type { LlamacppService } from '../../core/model.ts';
 import type { HttpResponse } from '../../io/http.ts';
-import { factsOfAnswer, jsonOf, valueAt, visible, wordsOf } from '../answer.ts';
+import { brief, factsOfAnswer, jsonOf, valueAt, wordsOf } from '../answer.ts';
 import { makeCanary } from '../canary.ts';
 import type { MakeDriver } from '../driver.ts';
 import { sumOf } from '../prometheus.ts';
@@ -28,7 +28,7 @@ async function look(talk: Talk, service: LlamacppService): Promise<EngineFacts> 
   if (props.status !== 200) return withoutProps(props);
   const json = jsonOf(props);
   const build = valueAt(json, 'build_info');
-  const version = typeof build === 'string' ? { version: visible(build) } : {};
+  const version = typeof build === 'string' ? { version: brief(build) } : {};
   if (valueAt(json, 'role') === 'router') {
     const models = modelsIn(list);
     return models ? routerFacts(service, models, version) : factsOfAnswer('GET /models', list);
@@ -58,7 +58,7 @@ function routerFacts(
 ): EngineFacts {
   const wanted = wantedOf(names, models);
   if (!wanted) {
-    const detail = visible(models.map(({ id }) => id).join(', '));
+    const detail = brief(models.map(({ id }) => id).join(', '));
     return { kind: 'denied', why: { code: 'models-unclear', detail } };
   }
   if (!models.some(holdsMemory)) return { kind: 'asleep', level: 2, nap: ROUTER_NAP, ...version };

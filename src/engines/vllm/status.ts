@@ -1,6 +1,6 @@
 /** What vLLM tells besides awake or asleep: its version, its requests in flight, how deep it sleeps. */
 import type { SleepLevel } from '../../core/model.ts';
-import { jsonOf, valueAt, visible } from '../answer.ts';
+import { brief, jsonOf, valueAt } from '../answer.ts';
 import { samplesOf, sumOf } from '../prometheus.ts';
 import type { Talk } from '../talk.ts';
 
@@ -8,7 +8,7 @@ import type { Talk } from '../talk.ts';
 export async function versionIn(talk: Talk): Promise<string | undefined> {
   try {
     const version = valueAt(jsonOf(await talk.ask('GET', '/version')), 'version');
-    return typeof version === 'string' ? visible(version) : undefined;
+    return typeof version === 'string' ? brief(version) : undefined;
   } catch {
     return undefined;
   }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { visible, wantsColor } from '../../../src/cli/view/style.ts';
+import { wantsColor } from '../../../src/cli/view/style.ts';
+import { visible } from '../../../src/core/visible.ts';
 
 const terminal = { write() {}, isTerminal: true, columns: 80 };
 const pipe = { write() {}, isTerminal: false, columns: undefined };

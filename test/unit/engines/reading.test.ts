@@ -1,6 +1,6 @@
 /** What drivers read: versions, metrics, and the words of an engine. */
 import { describe, expect, it } from 'vitest';
-import { valueAt, visible, wordsOf } from '../../../src/engines/answer.ts';
+import { brief, valueAt, wordsOf } from '../../../src/engines/answer.ts';
 import { samplesOf, sumOf } from '../../../src/engines/prometheus.ts';
 import { levelsOf, napOf, releaseOf } from '../../../src/engines/vllm/versions.ts';
 
@@ -75,7 +75,7 @@ describe('an error in the words of the engine', () => {
   ])('%j: %s', (body, text) => expect(words(body)).toBe(text));
 
   it('is one short line without terminal escapes', () => {
-    expect(visible('a\n\x1b[31mb\u202ec')).toBe('a \\x1b[31mb\\x202ec');
+    expect(brief('a\n\x1b[31mb\u202ec')).toBe('a \\x1b[31mb\\u202ec');
     expect(words('x'.repeat(10_000))).toHaveLength(201);
   });
 });

@@ -1,0 +1,87 @@
+/** The look after acts, and what it says of them: why a target was not reached although no step may have failed. */
+import { type AnyGpumodError, GpumodError, isGpumodError } from '../core/errors.ts';
+import type { EngineFacts, NapAbility } from '../core/facts.ts';
+import type { Manifest } from '../core/model.ts';
+import type { Plan, Step } from '../core/plan.ts';
+import type { Execution, StepReport } from '../core/report.ts';
+import type { Observation, ObservedService } from '../core/state.ts';
+import type { Host } from '../execute/host.ts';
+import type { Known } from '../execute/look.ts';
+import { differences } from '../plan/wanted.ts';
+import { observe } from './observe.ts';
+
+export interface Aftermath {
+  readonly after: Observation;
+  /** Nothing could be seen: every state of `after` is unknown. */
+  readonly blind?: AnyGpumodError;
+}
+
+/** Must not throw: the acts are done, and `can't be reached` would say that nothing was touched. */
+export async function seeAgain(
+  manifest: Manifest,
+  host: Host,
+  before: Observation,
+  known?: ReadonlyMap<string, Known>,
+): Promise<Aftermath> {
+  try {
+    return { after: await observe(manifest, host, new AbortController().signal, known) };
+  } catch (error) {
+    if (!isGpumodError(error)) throw error;
+    const why = { code: 'unit-not-told' };
+    const services = [...before.services.values()].map(({ service, nap }): [string, ObservedService] => [
+      service,
+      { service, state: { kind: 'unknown', why }, nap },
+    ]);
+    return { after: { atMs: host.clock.nowMs(), services: new Map(services), gpu: before.gpu }, blind: error };
+  }
+}
+
+/**
+ * What engines said of themselves, at the start or at the end of their own step, is good for the last look as long as
+ * their unit is in the same run. After a failure everything is asked again.
+ */
+export function knownAfter(before: Observation, { reports, error }: Execution): ReadonlyMap<string, Known> {
+  const known = new Map<string, Known>();
+  if (error) return known;
+  const done = reports.filter((report) => report.outcome.kind === 'done');
+  const moved = new Map(done.map((report) => [report.step.service, report.step]));
+  for (const [name, { unit, engine, nap }] of before.services) {
+    const step = moved.get(name);
+    if (unit?.invocationId === undefined || !engine) continue;
+    if (step === undefined) known.set(name, { invocationId: unit.invocationId, engine });
+    if (step?.kind === 'wake') known.set(name, { invocationId: unit.invocationId, engine: { kind: 'ready', nap } });
+    if (step?.kind === 'sleep') known.set(name, { invocationId: unit.invocationId, engine: asleep(step, nap) });
+  }
+  return known;
+}
+
+function asleep({ level }: Step, nap: NapAbility): EngineFacts {
+  return level === undefined ? { kind: 'asleep', nap } : { kind: 'asleep', level, nap };
+}
+
+/** Steps were left out, and none of them failed: the caller stopped us, or `--timeout` did. */
+export function interruption(
+  reports: readonly StepReport[],
+  stop: AbortSignal,
+  afterMs: number,
+): AnyGpumodError | undefined {
+  if (!reports.some((report) => report.outcome.kind === 'skipped')) return undefined;
+  if (stop.aborted && isGpumodError(stop.reason)) return stop.reason;
+  return new GpumodError('timed-out', { what: 'switch', afterMs }) as AnyGpumodError;
+}
+
+/** All steps were done, and yet a look at the end shows something else: a service died meanwhile. */
+export function unmet(plan: Plan, after: Observation): AnyGpumodError | undefined {
+  const wrong = differences(plan.wanted, after);
+  if (wrong.length === 0) return undefined;
+  const actual = wrong.map((name) => `${name}: ${after.services.get(name)?.state.kind ?? 'unknown'}`).join(', ');
+  return new GpumodError('not-in-state', { wanted: plan.target, actual }) as AnyGpumodError;
+}
+
+/** One rule that allows all of the manifest's system units, not one error a unit. */
+export function allowing(error: AnyGpumodError | undefined, { services }: Manifest): AnyGpumodError | undefined {
+  if (error?.code !== 'not-permitted') return error;
+  const system = [...services.values()].filter((service) => service.scope === 'system');
+  const units = system.map((service) => service.unit);
+  return new GpumodError('not-permitted', { ...error.details, units }, { cause: error }) as AnyGpumodError;
+}
