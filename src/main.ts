@@ -40,7 +40,7 @@ function sink(stream: NodeJS.WriteStream): Sink {
 /** The first signal asks for an end; the second is the system's own: at once. */
 function stopOnSignal(): AbortSignal {
   const stop = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
     process.on(signal, () => {
       if (stop.signal.aborted) {
         process.removeAllListeners(signal);

@@ -59,11 +59,13 @@ export function openRealHost({ env, uid, home, nodeMajor }: Surroundings): RealH
     units,
     journal: async (scope) => openJournal({ scope, run, clock }),
     driver: (service) => driver(service.engine),
-    telemetry: openNvidia(run, (program) => onPath(program, env)),
+    telemetry: openNvidia(run, clock, (program) => onPath(program, env)),
     lastMode: openLastMode(systemFiles, `${env['XDG_STATE_HOME'] || `${home}/.local/state`}/gpumod`),
     warm() {
       // Nearly every manifest is about the user's own manager; one that is not pays a connection for nothing.
-      const connecting = units('user').then((opened) => opened.observe([], AbortSignal.timeout(WARM_MS)));
+      const connecting = units('user').then((opened) =>
+        opened.observe([], clock.deadline(WARM_MS, new AbortController().signal)),
+      );
       connecting.catch(() => {}); // who needs it will meet the same error
       client('http').catch(() => {});
     },

@@ -8,6 +8,16 @@ export function findMode(manifest: Manifest, name: string): Mode {
   throw new GpumodError('no-such-mode', { mode: name, known: [...manifest.modes.keys()] });
 }
 
+/** The one that is marked `default: true`. */
+export function defaultMode(manifest: Manifest): Mode {
+  const mode = [...manifest.modes.values()].find((each) => each.default);
+  if (mode) return mode;
+  throw new GpumodError('usage', {
+    problem: 'no mode of the manifest is marked default: true',
+    hint: 'see: gpumod mode list',
+  });
+}
+
 export function findService(manifest: Manifest, name: string): Service {
   const service = manifest.services.get(name);
   if (service) return service;

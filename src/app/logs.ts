@@ -1,4 +1,5 @@
 /** `service logs`: the last journal lines of services. */
+import { GpumodError } from '../core/errors.ts';
 import type { Service } from '../core/model.ts';
 import type { Host } from '../execute/host.ts';
 
@@ -16,6 +17,8 @@ export function readLogs(
 ): Promise<readonly ServiceLog[]> {
   return Promise.all(
     services.map(async (service) => {
+      const [facts] = await (await host.units(service.scope)).observe([service.unit], signal, 'brief');
+      if (facts?.load === 'not-found') throw new GpumodError('unit-not-found', { unit: service.unit });
       const journal = await host.journal(service.scope);
       return { service: service.name, lines: await journal.tail(service.unit, { lines, signal }) };
     }),

@@ -1,5 +1,4 @@
 /** `mode switch`: observe, plan, carry out, verify. */
-import { GpumodError } from '../core/errors.ts';
 import type { Manifest } from '../core/model.ts';
 import type { Notify, SwitchResult } from '../core/report.ts';
 import type { Host } from '../execute/host.ts';
@@ -23,9 +22,4 @@ export async function switchMode(
   const result = await carryOut({ manifest, host, plan, before: now, options, notify, beganMs });
   if (result.end === 'reached' || result.end === 'unchanged') await host.lastMode.write(modeName);
   return result;
-}
-
-/** `mode is-active`: throws `not-in-state` when another mode holds, or none. */
-export function requireActive(wanted: string, modes: readonly string[]): void {
-  if (!modes.includes(wanted)) throw new GpumodError('not-in-state', { wanted, actual: modes[0] ?? 'none' });
 }

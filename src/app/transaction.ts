@@ -1,6 +1,7 @@
 /** Carries out a plan and says truthfully how it ended: reached, restored, or what is left. */
 import { type AnyGpumodError, GpumodError } from '../core/errors.ts';
 import type { FailurePolicy, Manifest } from '../core/model.ts';
+import { onAbort } from '../core/on-abort.ts';
 import type { Plan } from '../core/plan.ts';
 import type { Notify, StepReport, SwitchResult } from '../core/report.ts';
 import type { Observation } from '../core/state.ts';
@@ -10,7 +11,7 @@ import { execute } from '../execute/execute.ts';
 import { openGauge } from '../execute/gauge.ts';
 import type { Host } from '../execute/host.ts';
 import { plan as makePlan } from '../plan/plan.ts';
-import { differences, wantedAsBefore } from '../plan/wanted.ts';
+import { changedSince, wantedAsBefore } from '../plan/wanted.ts';
 import { allowing, interruption, knownAfter, seeAgain, unmet } from './aftermath.ts';
 
 export interface TransactionOptions {
@@ -40,6 +41,7 @@ export async function carryOut(transaction: Transaction): Promise<SwitchResult> 
   const { manifest, host, plan, notify, before, options } = transaction;
   notify({ type: 'plan', plan });
   const context = contextOf(transaction);
+  onAbort(options.stop, () => notify({ type: 'stopping' }));
   if (plan.steps.length === 0) return result(transaction, { end: 'unchanged', reports: [], after: before });
   await drainInTime(context, transaction);
   const execution = await execute(context, plan);
@@ -70,12 +72,12 @@ function unseen(
   reports: readonly StepReport[],
   after: Observation,
 ): SwitchResult {
-  const notRestored = differences(wantedAsBefore(transaction.before), after);
+  const notRestored = changedSince(transaction.before, after);
   return result(transaction, { end: 'left', reports, after, error, notRestored });
 }
 
 function contextOf({ manifest, host, before, options, notify, beganMs }: Transaction): Context {
-  const signal = options.timeoutMs === undefined ? never() : AbortSignal.timeout(options.timeoutMs);
+  const signal = options.timeoutMs === undefined ? never() : host.clock.deadline(options.timeoutMs, never());
   const elapsed = () => (host.clock.ticksMs() - beganMs) / 1000;
   return {
     host,
@@ -99,7 +101,7 @@ async function fail(
 ): Promise<SwitchResult> {
   const { before, options } = transaction;
   const wanted = wantedAsBefore(before);
-  const lost = differences(wanted, after);
+  const lost = changedSince(before, after);
   if (lost.length === 0) return result(transaction, { end: 'untouched', reports, after, error });
   const left = { end: 'left' as const, reports, after, error, notRestored: lost };
   // A person who pressed Ctrl-C wants no further acts.
@@ -125,7 +127,7 @@ async function fail(
   const all = [...reports, ...execution.reports];
   const { after: end, blind } = await seeAgain(transaction.manifest, transaction.host, before);
   if (blind) return unseen(transaction, error, all, end);
-  const still = differences(wanted, end);
+  const still = changedSince(before, end);
   return result(transaction, {
     end: still.length === 0 ? 'restored' : 'left',
     reports: all,

@@ -45,6 +45,7 @@ const SWITCH_OPTIONS: readonly OptionSpec[] = [
 const MODE_OPTIONS: readonly OptionSpec[] = [
   { flags: '--cold', help: 'stop instead of sleep' },
   { flags: '--dry-run', help: 'only show the plan' },
+  { flags: '--default', help: 'switch to the default mode of the manifest' },
   ...SWITCH_OPTIONS,
 ];
 
@@ -75,7 +76,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   },
   {
     path: 'mode switch',
-    args: '<mode>',
+    args: '[mode]',
     help: 'switch the machine to a mode and verify that it holds',
     options: MODE_OPTIONS,
     examples: ['gpumod mode switch rag', 'gpumod mode switch code --drain 5m', 'gpumod mode switch rag --dry-run'],
@@ -85,7 +86,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   {
     path: 'switch',
     aliasOf: 'mode switch',
-    args: '<mode>',
+    args: '[mode]',
     help: 'short for: mode switch',
     options: MODE_OPTIONS,
     action: 'switchMode',

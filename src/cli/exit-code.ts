@@ -47,7 +47,7 @@ const BY_CODE: Readonly<Record<ErrorCode, number>> = {
 
 /** For an error thrown before anything was touched. */
 export function exitCodeOf(error: AnyGpumodError): number {
-  if (error.code === 'interrupted') return error.details.signal === 'SIGTERM' ? 143 : 130;
+  if (error.code === 'interrupted') return { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 }[error.details.signal];
   if (error.code !== 'refused') return BY_CODE[error.code];
   const codes = error.details.problems.map((problem) => problem.code);
   if (codes.includes('unit-not-found')) return EXIT.noSuchName;

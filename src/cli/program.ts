@@ -60,6 +60,7 @@ function addCommand(root: Command, spec: CommandSpec, found: (asked: Asked) => v
   if (spec.args) command.arguments(spec.args);
   withOptions(command, spec.options ?? []);
   withOptions(command, GLOBAL_OPTIONS, true);
+  command.addHelpText('after', '\nOptions of every command (-m, -o, --json, -q, -v, ...): gpumod --help');
   if (spec.examples)
     command.addHelpText('after', `\nExamples:\n${spec.examples.map((line) => `  ${line}`).join('\n')}`);
   command.action((..._: unknown[]) => {

@@ -1,4 +1,5 @@
 /** The one class gpumod throws: a code and its data, no prose (`cli/view/words.ts` writes the sentences). */
+import type { Why } from './facts.ts';
 import type { Problem } from './problem.ts';
 
 /** The data of every error, by code. */
@@ -47,8 +48,14 @@ export interface Details {
     readonly freeBytes: number;
   };
   readonly 'secret-missing': { readonly service: string; readonly where: string };
-  readonly 'timed-out': { readonly what: string; readonly afterMs: number };
-  readonly interrupted: { readonly signal: 'SIGINT' | 'SIGTERM' };
+  /** `lastly`: what the engine was found to be, the last time it was asked. */
+  readonly 'timed-out': {
+    readonly what: string;
+    readonly afterMs: number;
+    readonly service?: string;
+    readonly lastly?: Why;
+  };
+  readonly interrupted: { readonly signal: 'SIGINT' | 'SIGTERM' | 'SIGHUP' };
   readonly 'not-in-state': { readonly wanted: string; readonly actual: string };
 }
 

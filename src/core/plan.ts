@@ -60,6 +60,8 @@ export type PlanWarning =
   /** Figures of this GPU are the manifest's, not measured. */
   | { readonly code: 'memory-declared'; readonly why: Why }
   | { readonly code: 'memory-undeclared'; readonly service: string }
+  /** Something that is not in the manifest holds memory that the plan needs. */
+  | { readonly code: 'card-too-full'; readonly gpu: number; readonly peakBytes: number; readonly totalBytes: number }
   | { readonly code: 'unit-changed-on-disk'; readonly service: string; readonly unit: string };
 
 export interface Plan {

@@ -36,7 +36,9 @@ export type Event =
       readonly atSeconds: number;
     }
   | { readonly type: 'step-finished'; readonly report: StepReport }
-  | { readonly type: 'restoring'; readonly because: AnyGpumodError };
+  | { readonly type: 'restoring'; readonly because: AnyGpumodError }
+  /** The first Ctrl-C or SIGTERM: what runs is brought to its end. */
+  | { readonly type: 'stopping' };
 
 export type Notify = (event: Event) => void;
 

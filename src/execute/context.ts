@@ -37,6 +37,6 @@ export function seenBefore(context: Context, service: Service): ObservedService 
 }
 
 /** Aborts after `ms`, or with the whole. */
-export function within(ms: number, signal: AbortSignal): AbortSignal {
-  return AbortSignal.any([signal, AbortSignal.timeout(ms)]);
+export function within(ms: number, context: Context): AbortSignal {
+  return context.host.clock.deadline(ms, context.signal);
 }

@@ -24,7 +24,7 @@ export async function admit(context: Context, step: Step): Promise<void> {
   const deadline = clock.ticksMs() + RELEASE_WAIT_MS;
   while (lacking !== undefined && clock.ticksMs() < deadline) {
     await clock.sleep(POLL_MS, context.signal);
-    lacking = short(await context.gauge.fresh(within(READ_MS, context.signal)));
+    lacking = short(await context.gauge.fresh(within(READ_MS, context)));
   }
   if (lacking === undefined) return;
   const freeBytes = freeOn(context.gauge.latest, lacking) ?? 0;
@@ -41,7 +41,7 @@ export async function verifyMoved(context: Context, step: Step): Promise<number 
   const { clock } = context.host;
   const deadline = clock.ticksMs() + (step.kind === 'stop' ? RELEASE_WAIT_MS : MOVE_WAIT_MS);
   for (;;) {
-    const moved = context.gauge.moved(await context.gauge.fresh(within(READ_MS, context.signal)), step);
+    const moved = context.gauge.moved(await context.gauge.fresh(within(READ_MS, context)), step);
     const wrong = moved.find((each) => !proves(each));
     if (!wrong) return moved.length > 0 && moved.every((each) => each.alone) ? freed(moved) : undefined;
     if (clock.ticksMs() >= deadline) throw contradiction(step, wrong);

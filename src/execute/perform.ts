@@ -29,7 +29,9 @@ export async function perform(context: Context, step: Step): Promise<Performed> 
     return end({ kind: 'done' }, freed);
   } catch (thrown) {
     const error = known(thrown, context);
-    if (step.ifRefused === undefined || context.signal.aborted) return end({ kind: 'failed', error });
+    // A restart needs the room that a wake has not got, and would cost the sleeper.
+    const noRoom = error.code === 'memory-not-free';
+    if (step.ifRefused === undefined || noRoom || context.signal.aborted) return end({ kind: 'failed', error });
     return fallBack(context, step, service, error, watch, end);
   }
 }
@@ -112,11 +114,15 @@ async function sleepAndVerify(context: Context, step: Step, service: Service): P
 }
 
 async function stopAndVerify(context: Context, service: Service): Promise<void> {
-  const signal = within(service.timeouts.stopMs, context.signal);
+  const signal = within(service.timeouts.stopMs + STOP_GRACE_MS, context);
   const units = await context.host.units(service.scope);
   const driver = await context.host.driver(service);
   await driver.beforeStop?.(service, signal).catch(() => {}); // a kindness: systemd ends the unit with or without it
-  const end = await timed(units.stop(service.unit, { signal }), service.timeouts.stopMs, 'stop', context);
+  const end = await timed(units.stop(service.unit, { signal }), context, {
+    what: 'stop',
+    afterMs: service.timeouts.stopMs + STOP_GRACE_MS,
+    service: service.name,
+  });
   if (end.ok) return;
   throw new GpumodError('unit-failed', {
     service: service.name,
@@ -136,6 +142,9 @@ function known(thrown: unknown, context: Context): AnyGpumodError {
     return new GpumodError('timed-out', { what: 'step', afterMs: 0 }) as AnyGpumodError;
   throw thrown;
 }
+
+/** systemd kills at its own deadline, which is often the same: let it. */
+const STOP_GRACE_MS = 5_000;
 
 interface Stopwatch {
   during(work: Promise<void>): Promise<void>;

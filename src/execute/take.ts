@@ -15,8 +15,12 @@ const JOURNAL_WAIT_MS = 2_000;
 
 export async function startAndWait(context: Context, service: Service): Promise<void> {
   const units = await context.host.units(service.scope);
-  const signal = within(service.timeouts.startMs, context.signal);
-  const end = await timed(units.start(service.unit, { signal }), service.timeouts.startMs, 'start', context);
+  const signal = within(service.timeouts.startMs, context);
+  const end = await timed(units.start(service.unit, { signal }), context, {
+    what: 'start',
+    afterMs: service.timeouts.startMs,
+    service: service.name,
+  });
   if (!end.ok) throw await unitFailure(context, service, end);
   await waitAwake(context, service, service.timeouts.startMs);
 }
@@ -31,9 +35,9 @@ export async function wakeAndWait(context: Context, service: Service, level: Sle
 /** Waits for readiness; a router that comes up empty is given its models. */
 export async function waitAwake(context: Context, service: Service, timeoutMs: number): Promise<void> {
   if (service.engine === 'none') return;
-  await whileUp(context, service, timeoutMs, async (signal) => {
+  await whileUp(context, service, timeoutMs, async (signal, seen) => {
     const driver = await context.host.driver(service);
-    const facts = await answering(context, service, driver, signal);
+    const facts = await answering(context, service, driver, signal, seen);
     if (facts.kind === 'ready' && !facts.missing?.length) return;
     await napOf(service, driver).wake(service, facts.kind === 'asleep' ? facts.level : undefined, signal);
   });
@@ -43,17 +47,33 @@ export async function waitAwake(context: Context, service: Service, timeoutMs: n
 type Answering = Extract<EngineFacts, { kind: 'ready' | 'asleep' }>;
 
 /** Polls until the engine is ready or asleep, or says what a wait won't cure. */
-async function answering(context: Context, service: Service, driver: Driver, signal: AbortSignal): Promise<Answering> {
+async function answering(
+  context: Context,
+  service: Service,
+  driver: Driver,
+  signal: AbortSignal,
+  seen: Seen,
+): Promise<Answering> {
   const { clock } = context.host;
   let understoodMs = clock.ticksMs();
   for (let pauseMs = FIRST_POLL_MS; ; pauseMs = Math.min(pauseMs * 1.5, SLOWEST_POLL_MS)) {
     const facts = await driver.probe(service, signal);
     if (facts.kind === 'ready' || facts.kind === 'asleep') return facts;
-    if (facts.kind === 'denied') throw notReady(service, facts.why);
-    if (facts.kind !== 'garbled') understoodMs = clock.ticksMs();
-    else if (clock.ticksMs() - understoodMs > NONSENSE_MS) throw notReady(service, facts.why);
+    if ('why' in facts) seen.lastly = facts.why;
+    else delete seen.lastly;
+    const end = hopeless(facts);
+    if (end) throw notReady(service, end);
+    const nonsense = facts.kind === 'garbled' ? facts.why : undefined;
+    if (!nonsense) understoodMs = clock.ticksMs();
+    else if (clock.ticksMs() - understoodMs > NONSENSE_MS) throw notReady(service, nonsense);
     await clock.sleep(pauseMs, signal);
   }
+}
+
+/** What a wait won't cure. */
+function hopeless(facts: EngineFacts): Why | undefined {
+  if (facts.kind === 'denied' || (facts.kind === 'garbled' && facts.why.code === 'wrong-engine')) return facts.why;
+  return undefined;
 }
 
 function notReady({ name: service }: Service, { code, detail }: Why): GpumodError {
@@ -76,11 +96,12 @@ async function whileUp(
   context: Context,
   service: Service,
   timeoutMs: number,
-  work: (signal: AbortSignal) => Promise<void>,
+  work: (signal: AbortSignal, seen: Seen) => Promise<void>,
 ): Promise<void> {
   const units = await context.host.units(service.scope);
   const down = new AbortController();
-  const signal = AbortSignal.any([within(timeoutMs, context.signal), down.signal]);
+  const signal = context.host.clock.deadline(timeoutMs, AbortSignal.any([context.signal, down.signal]));
+  const seen: Seen = {};
   let run: string | undefined;
   let fallen: UnitFacts | undefined;
   const judge = (facts: UnitFacts) => {
@@ -95,7 +116,7 @@ async function whileUp(
   try {
     run = first?.invocationId;
     if (first) judge(first);
-    await timed(work(signal), timeoutMs, 'ready', context);
+    await timed(work(signal, seen), context, { what: 'ready', afterMs: timeoutMs, service: service.name, seen });
   } catch (error) {
     if (!fallen) await recheck(units, service, judge, context);
     if (fallen)
@@ -137,7 +158,7 @@ async function unitFailure(context: Context, service: Service, end: JobEnd): Pro
   const units = await context.host.units(service.scope);
   const { invocationId, exitStatus, result } = end.facts;
   if (end.willRestart)
-    await units.stop(service.unit, { signal: within(service.timeouts.stopMs, context.signal) }).catch(() => {});
+    await units.stop(service.unit, { signal: within(service.timeouts.stopMs, context) }).catch(() => {});
   const journal = await context.host.journal(service.scope);
   return new GpumodError('unit-failed', {
     service: service.name,
@@ -148,18 +169,30 @@ async function unitFailure(context: Context, service: Service, end: JobEnd): Pro
     journal: await journal.tail(service.unit, {
       lines: JOURNAL_LINES,
       ...(invocationId === undefined ? {} : { invocationId }),
-      signal: within(JOURNAL_WAIT_MS, context.signal),
+      signal: within(JOURNAL_WAIT_MS, context),
     }),
   });
 }
 
+/** What an engine said last, for the error when the time is up. */
+interface Seen {
+  lastly?: Why;
+}
+
+interface Waiting {
+  readonly what: string;
+  readonly afterMs: number;
+  readonly service: string;
+  readonly seen?: Seen;
+}
+
 /** Names what was waited for when a deadline of ours runs out. */
-export async function timed<T>(work: Promise<T>, afterMs: number, what: string, context: Context): Promise<T> {
+export async function timed<T>(work: Promise<T>, context: Context, { seen, ...waiting }: Waiting): Promise<T> {
   try {
     return await work;
   } catch (error) {
     const timeout = error instanceof DOMException && error.name === 'TimeoutError';
-    if (timeout && !context.signal.aborted) throw new GpumodError('timed-out', { what, afterMs });
-    throw error;
+    if (!timeout || context.signal.aborted) throw error;
+    throw new GpumodError('timed-out', { ...waiting, ...(seen?.lastly ? { lastly: seen.lastly } : {}) });
   }
 }

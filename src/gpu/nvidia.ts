@@ -1,6 +1,7 @@
 /** NVIDIA cards through `nvidia-smi` (driver >= 450; its output is documented as not guaranteed to stay the same). */
 import type { GpuFacts, GpuReading } from '../core/facts.ts';
 import { MIB } from '../core/units.ts';
+import type { Clock } from '../io/clock.ts';
 import type { Run } from '../io/run.ts';
 import type { Telemetry } from './telemetry.ts';
 
@@ -10,17 +11,17 @@ const DEADLINE_MS = 5_000;
 const FIELDS = ['index', 'uuid', 'name', 'memory.total', 'memory.used', 'memory.free'] as const;
 
 /** `has`: whether a program of that name is on the PATH; asked first, because most of the cost of no tool is the try. */
-export function openNvidia(run: Run, has: (program: string) => boolean = () => true): Telemetry {
+export function openNvidia(run: Run, clock: Clock, has: (program: string) => boolean = () => true): Telemetry {
   let silent = false;
   return {
     async read(signal) {
       // A driver in trouble is not well again within one command: waiting anew at every step would make minutes of it.
       if (silent) return unmeasured('tool-silent', `${DEADLINE_MS / 1000} s`);
       if (!has('nvidia-smi')) return { kind: 'unmeasured', why: { code: 'no-tool' } };
-      const deadline = AbortSignal.timeout(DEADLINE_MS);
+      const deadline = clock.deadline(DEADLINE_MS, signal);
       try {
         const argv = ['nvidia-smi', `--query-gpu=${FIELDS.join(',')}`, '--format=csv,noheader,nounits'] as const;
-        const { code, stdout, stderr } = await run.run([...argv], { signal: AbortSignal.any([signal, deadline]) });
+        const { code, stdout, stderr } = await run.run([...argv], { signal: deadline });
         if (code !== 0) return unmeasured('tool-failed', stderr || stdout);
         return parseCards(stdout);
       } catch (error) {

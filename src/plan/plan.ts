@@ -66,7 +66,7 @@ function compose(input: PlanInput, moves: readonly Move[], wanted: WantedStates)
     wanted,
     makespanSeconds: Math.max(0, ...ordered.map((step) => step.endSeconds)),
     peakBytes: Object.fromEntries(peak),
-    warnings: warningsFor(input, ordered, wanted),
+    warnings: [...warningsFor(input, ordered, wanted), ...tooFull(peak, now)],
   };
 }
 
@@ -100,6 +100,15 @@ function startingUse(manifest: Manifest, now: Observation): Map<number, number> 
 function heldIn(service: Service, now: Observation): number {
   const seen = now.services.get(service.name);
   return seen ? heldBytes(service, seen.state) : 0;
+}
+
+function tooFull(peak: ReadonlyMap<number, number>, now: Observation): PlanWarning[] {
+  return [...peak].flatMap(([gpu, peakBytes]) => {
+    const totalBytes = cardBytes(now.gpu, gpu);
+    return totalBytes !== undefined && peakBytes > totalBytes
+      ? [{ code: 'card-too-full' as const, gpu, peakBytes, totalBytes }]
+      : [];
+  });
 }
 
 function warningsFor({ manifest, now }: PlanInput, steps: readonly OrderedStep[], wanted: WantedStates): PlanWarning[] {

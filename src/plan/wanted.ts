@@ -65,6 +65,28 @@ export function satisfies(state: ServiceState, wanted: Wanted): boolean {
   }
 }
 
+/**
+ * The services that are not as they were: stricter than what a mode wants, for which a sleeper that was stopped will do.
+ * What was on its way, or broken, counts as unchanged as long as it was not stopped.
+ */
+export function changedSince(before: Observation, now: Observation): readonly string[] {
+  const after = (service: string) => now.services.get(service)?.state ?? UNSEEN;
+  return [...before.services].filter(([name, { state }]) => !isAsBefore(state, after(name))).map(([name]) => name);
+}
+
+function isAsBefore(before: ServiceState, now: ServiceState): boolean {
+  switch (before.kind) {
+    case 'sleeping':
+      return now.kind === 'sleeping';
+    case 'awake':
+    case 'starting':
+    case 'waking':
+      return now.kind === 'awake' || now.kind === 'starting' || now.kind === 'waking';
+    default:
+      return isDown(before) || before.kind === 'stopping' ? isDown(now) || now.kind === 'stopping' : !isDown(now);
+  }
+}
+
 /** The services that are not as wanted. */
 export function differences(wanted: WantedStates, now: Observation): readonly string[] {
   return [...wanted]

@@ -43,10 +43,26 @@ export async function startUnit(work: Work, verb: 'start' | 'restart'): Promise<
     const result = await runJob(work, member, verb, before.facts.load);
     const wentWell = result === 'done' || result === 'lost';
     return { result, ...(await startOutcome(work, { before, baseline, wentWell, changed })) };
+  } catch (error) {
+    if (signal.aborted) await withdraw(work).catch(() => {}); // the caller is told of its own deadline
+    throw error;
   } finally {
     stopListening();
   }
 }
+
+/**
+ * A start that still waits for the unit to stop would come true when nobody looks any more. Once it has begun it is the
+ * caller's to stop: cancelling it would end nothing.
+ */
+async function withdraw({ session, clock, unit }: Work): Promise<void> {
+  const signal = clock.deadline(WITHDRAW_MS, new AbortController().signal);
+  const { facts, job } = await readUnit(session, unit, signal);
+  const id = Number(job?.split('/').at(-1));
+  if (facts.active === 'deactivating' && id > 0) await session.call('CancelJob', 'u', [id], signal);
+}
+
+const WITHDRAW_MS = 2_000;
 
 interface JobDone {
   readonly before: UnitReading;

@@ -41,6 +41,7 @@ export function fastClock(): Clock {
   let now = 0;
   return {
     nowMs: () => now,
+    deadline: systemClock.deadline,
     ticksMs: () => now,
     async sleep(ms, signal) {
       signal.throwIfAborted();

@@ -2,9 +2,11 @@
  * A machine in memory behind the same interfaces as the real one: units, engines, card and clock, with a log of every
  * call that changes something. Its clock is virtual: a wait takes no time.
  */
+
 import { GpumodError } from '../../src/core/errors.ts';
 import type { EngineFacts, GpuReading, NapAbility, UnitFacts } from '../../src/core/facts.ts';
 import type { Manifest, Service, SleepLevel } from '../../src/core/model.ts';
+import { onAbort } from '../../src/core/on-abort.ts';
 import type { Driver } from '../../src/engines/driver.ts';
 import type { Host } from '../../src/execute/host.ts';
 import type { JobEnd, Units } from '../../src/systemd/units.ts';
@@ -30,7 +32,7 @@ export interface Trouble {
   inFlight?: number;
   nap?: NapAbility;
   /** Never ready: it keeps loading, or talks nonsense. */
-  neverReady?: 'loading' | 'garbled';
+  neverReady?: 'silent' | 'garbled';
   stopFails?: boolean;
 }
 
@@ -54,6 +56,8 @@ export interface World {
   /** Everything it holds now: `chat:awake embed:stopped`. */
   states(): string;
   trouble(service: string): Trouble;
+  /** Something that is not in the manifest takes memory. */
+  foreign(bytes: number): void;
   /** From now on systemd can't be reached. */
   loseBus(): void;
 }
@@ -68,6 +72,8 @@ export function world(
   const last: { mode?: string } = {};
   let ticks = 0;
   let busLost = false;
+  let foreignBytes = 0;
+  const deadlines: { readonly atMs: number; readonly control: AbortController }[] = [];
   const members = new Map<string, Member>();
   for (const service of manifest.services.values()) {
     const start = states[service.name] ?? 'stopped';
@@ -160,7 +166,7 @@ export function world(
       const member = byService(service);
       if (member.active !== 'active') return { kind: 'down', why: { code: 'refused' } };
       if (member.loading) {
-        if (member.trouble.neverReady === 'loading') return { kind: 'loading' };
+        if (member.trouble.neverReady === 'silent') return { kind: 'silent', why: { code: 'no-answer' } };
         if (member.trouble.neverReady) return { kind: 'garbled', why: { code: 'not-understood', detail: '<html>' } };
         if (member.trouble.diesWhileLoading) {
           goDown(member, 'failed');
@@ -209,7 +215,7 @@ export function world(
 
   const reading = (): GpuReading => {
     if (cardBytes === null) return { kind: 'unmeasured', why: { code: 'no-tool' } };
-    const usedBytes = [...members.values()].reduce((sum, member) => sum + member.bytes, 0);
+    const usedBytes = [...members.values()].reduce((sum, member) => sum + member.bytes, foreignBytes);
     return {
       kind: 'measured',
       gpus: [
@@ -222,6 +228,9 @@ export function world(
     log,
     last,
     trouble: (service) => members.get(service)!.trouble,
+    foreign: (bytes) => {
+      foreignBytes += bytes;
+    },
     loseBus: () => {
       busLost = true;
     },
@@ -236,9 +245,17 @@ export function world(
       clock: {
         nowMs: () => ticks,
         ticksMs: () => ticks,
+        deadline(ms, signal) {
+          const control = new AbortController();
+          onAbort(signal, () => control.abort(signal.reason));
+          deadlines.push({ atMs: ticks + ms, control });
+          return control.signal;
+        },
         async sleep(ms, signal) {
           signal.throwIfAborted();
           ticks += ms;
+          for (const { atMs, control } of deadlines)
+            if (atMs <= ticks) control.abort(new DOMException('late', 'TimeoutError'));
           await new Promise((resolve) => setImmediate(resolve));
         },
       },

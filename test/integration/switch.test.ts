@@ -124,6 +124,34 @@ describe('a failed start', () => {
     expect(here.states()).toContain('chat:stopped');
   });
 
+  it('that costs a sleeper is not called restored', async () => {
+    const here = world(box, { chat: 'asleep' }, { chat: { wakeRefused: true, diesAtStart: true } });
+    const result = await switched(here, 'talk');
+    expect(here.log).toEqual(['wake chat', 'stop chat', 'start chat']);
+    expect(result).toMatchObject({ end: 'left', notRestored: ['chat'] });
+    expect(exitCodeOfResult(result)).toBe(5);
+  });
+
+  it('for want of room leaves the sleeper asleep: a restart would need the same room', async () => {
+    const here = world(box, { chat: 'asleep' }, {}, 4 * GIB + 2 ** 28);
+    const roomy = { ...box, gpuReserveBytes: 0 };
+    const options: SwitchOptions = { cold: false, force: false, onFailure: 'restore', stop: never() };
+    here.foreign(3 * GIB);
+    const result = await switchMode(
+      {
+        ...roomy,
+        services: new Map([['chat', vllm('chat', { memory: { awakeBytes: 4 * GIB, asleepBytes: 1 * GIB } })]]),
+      },
+      'talk',
+      options,
+      here.host,
+      () => {},
+    );
+    expect(here.log).toEqual([]);
+    expect(result).toMatchObject({ end: 'untouched', error: { code: 'memory-not-free' } });
+    expect(result.plan.warnings.map(({ code }) => code)).toContain('card-too-full');
+  });
+
   it('notices an engine that came up on the CPU', async () => {
     const here = world(box, {}, { chat: { onTheCpu: true } });
     expect(await switched(here, 'talk')).toMatchObject({
@@ -164,6 +192,15 @@ describe('requests in flight', () => {
   it('are cut with --force', async () => {
     const here = world(box, { chat: 'awake', embed: 'asleep' }, { chat: { inFlight: 2 } });
     expect((await switched(here, 'find', { force: true })).end).toBe('reached');
+  });
+});
+
+it('names the service and what it said last when the time is up', async () => {
+  const slow = manifest([vllm('chat')], [mode('talk', ['chat'])]);
+  const here = world(slow, {}, { chat: { neverReady: 'silent' } });
+  const options: SwitchOptions = { cold: false, force: false, onFailure: 'restore', stop: never() };
+  expect(await switchMode(slow, 'talk', options, here.host, () => {})).toMatchObject({
+    error: { code: 'timed-out', details: { what: 'ready', service: 'chat', lastly: { code: 'no-answer' } } },
   });
 });
 

@@ -6,7 +6,7 @@ import { manifestOf, text } from '../options.ts';
 
 export const check: Action = async (call) => {
   const manifest = await manifestOf(call);
-  const counts = `${manifest.services.size} services, ${manifest.modes.size} modes`;
+  const counts = `${count(manifest.services.size, 'service')}, ${count(manifest.modes.size - 1, 'mode')} and off`;
   call.view.data(
     { ok: true, files: manifest.files, services: manifest.services.size, modes: manifest.modes.size },
     `ok: ${counts} in ${manifest.files.join(', ')}`,
@@ -32,6 +32,10 @@ export const show: Action = async (call) => {
   call.view.data(document, JSON.stringify(document, null, 2));
   return EXIT.ok;
 };
+
+function count(number: number, what: string): string {
+  return `${number} ${what}${number === 1 ? '' : 's'}`;
+}
 
 function plainData(manifest: Manifest): object {
   const services = [...manifest.services].map(([name, service]) => [name, withoutHeaders(service)] as const);

@@ -12,7 +12,8 @@ export const demo: Action = async (call) => {
   const { parts, view } = call;
   const speed = demoSpeed(call.options);
   const { manifest, host } = await parts.openDemo(speed);
-  const say = (line: string) => parts.stderr.write(`${line}\n`);
+  const forPeople = call.options['output'] === undefined && call.options['json'] !== true;
+  const say = (line: string) => (forPeople ? parts.stdout : parts.stderr).write(`${line}\n`);
   try {
     say(`A simulated box: ${manifest.services.size} services on one card; nothing real is touched.`);
     say(`Its seconds pass ${speed} times faster than yours.`);

@@ -1,10 +1,9 @@
 /** `gpumod mode list|show|current|is-active` */
 import { findMode } from '../../app/find.ts';
 import { activeModes, type Status, status } from '../../app/status.ts';
-import { requireActive } from '../../app/switch-mode.ts';
 import type { Action, Call } from '../action.ts';
 import { EXIT } from '../exit-code.ts';
-import { manifestOf } from '../options.ts';
+import { flag, manifestOf } from '../options.ts';
 import { withHost } from './with-host.ts';
 
 const looking =
@@ -19,11 +18,14 @@ export const list = looking((call, now) => call.view.modes(now));
 
 export const current = looking((call, now) => call.view.current(now));
 
-export const isActive: Action = async (call) => {
-  const name = call.args[0] ?? '';
-  findMode(await manifestOf(call), name);
-  return looking((_, now) => requireActive(name, activeModes(now)))(call);
-};
+/** Says `active` or `inactive` as `systemctl is-active` does; a test is not an error. */
+export const isActive: Action = (call) =>
+  withHost(call, async (host, manifest) => {
+    const { name } = findMode(manifest, call.args[0] ?? '');
+    const holds = activeModes(await status(manifest, host, call.parts.stop)).includes(name);
+    if (!flag(call, 'quiet')) call.view.data({ mode: name, active: holds }, holds ? 'active' : 'inactive');
+    return holds ? EXIT.ok : EXIT.notInState;
+  });
 
 /** Needs the manifest only: works where systemd is out of reach. */
 export const show: Action = async (call) => {

@@ -1,14 +1,21 @@
 /** `gpumod mode switch`, `switch`, `off` */
-import { findMode } from '../../app/find.ts';
+import { defaultMode, findMode } from '../../app/find.ts';
 import * as app from '../../app/switch-mode.ts';
+import { GpumodError } from '../../core/errors.ts';
 import { OFF } from '../../core/model.ts';
 import type { Action, Call } from '../action.ts';
 import { exitCodeOfResult } from '../exit-code.ts';
-import { flag, transactionOptions } from '../options.ts';
+import { flag, manifestOf, transactionOptions } from '../options.ts';
 import { plan } from './plan.ts';
 import { withHost } from './with-host.ts';
 
-export const switchMode: Action = (call) => (flag(call, 'dryRun') ? plan(call) : switchTo(call, call.args[0] ?? ''));
+export const switchMode: Action = async (call) => {
+  const [name] = call.args;
+  if ((name === undefined) !== flag(call, 'default'))
+    throw new GpumodError('usage', { problem: 'say which mode, or --default', hint: 'see: gpumod mode list' });
+  const named = name === undefined ? { ...call, args: [defaultMode(await manifestOf(call)).name] } : call;
+  return flag(call, 'dryRun') ? plan(named) : switchTo(named, named.args[0] ?? '');
+};
 
 export const switchOff: Action = (call) => switchMode({ ...call, args: [OFF.name] });
 

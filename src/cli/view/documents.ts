@@ -60,7 +60,7 @@ export function serviceDocument(service: Service, seen: ObservedService | undefi
     gpus: service.gpus,
     memoryAwakeBytes: service.memory.awakeBytes ?? null,
     memoryAsleepBytes: service.memory.asleepBytes ?? null,
-    sinceSeconds: seen?.unit?.activeSinceMs === undefined ? null : Math.round(seen.unit.activeSinceMs / 1000),
+    upSinceUnixSeconds: seen?.unit?.activeSinceMs === undefined ? null : Math.round(seen.unit.activeSinceMs / 1000),
   };
 }
 
@@ -165,6 +165,8 @@ export function eventDocument(event: Event): object {
       };
     case 'step-finished':
       return { event: 'step-finished', ...reportDocument(event.report) };
+    case 'stopping':
+      return { event: 'stopping' };
     case 'restoring':
       return { event: 'restoring', ...errorDocument(event.because) };
   }

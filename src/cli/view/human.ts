@@ -17,12 +17,14 @@ export interface HumanParts {
   readonly style: Style;
   readonly errStyle: Style;
   readonly progress: Progress;
+  /** Nothing about a switch that went well: cron mails whatever is printed. */
+  readonly quiet: boolean;
 }
 
 /** Wide enough for a log; a terminal tells its own width. */
 const DEFAULT_COLUMNS = 160;
 
-export function humanView({ out, err, style, errStyle, progress }: HumanParts): View {
+export function humanView({ out, err, style, errStyle, progress, quiet }: HumanParts): View {
   const print = (text: string) => out.write(text);
   const table = async (rows: Rows) => {
     const { renderTable } = await import('./table.ts');
@@ -47,11 +49,14 @@ export function humanView({ out, err, style, errStyle, progress }: HumanParts): 
         err.write(`${errStyle.yellow('warning:')} ${visible(warningWords(warning))}\n`);
       if (plan.steps.length === 0) return print(`${plan.target}: already so, nothing to do\n`);
       await table(planRows(planned));
-      print(`${plan.target}: ${plan.steps.length} steps, about ${formatSeconds(plan.makespanSeconds)}\n`);
+      print(
+        `${plan.target}: ${plan.steps.length} ${plan.steps.length === 1 ? 'step' : 'steps'}, about ${formatSeconds(plan.makespanSeconds)}\n`,
+      );
     },
     event: (event) => progress.event(event),
     switched(result, manifest) {
       progress.end();
+      if (quiet && !result.error) return;
       const paint = result.error ? style.red : style.green;
       print(`${paint(result.error ? '✗' : '✓')} ${lastLine(result, manifest)}\n`);
       if (result.notRestored.length > 0) err.write(`not as before: ${result.notRestored.join(', ')}\n`);

@@ -34,7 +34,8 @@ export function gpuLines(gpu: GpuReading, style: Style): readonly string[] {
 export function stepLine({ step, outcome, startSeconds, endSeconds, freedBytes }: StepReport): string {
   const time = `+${endSeconds.toFixed(1)}s`;
   if (outcome.kind === 'skipped') return `${time} ${stepWords(step)}: not begun`;
-  if (outcome.kind === 'failed') return `${time} ${stepWords(step)}: FAILED: ${errorWords(outcome.error).what}`;
+  if (outcome.kind === 'failed')
+    return `${time} ${stepWords(step)}: FAILED: ${firstLine(errorWords(outcome.error).what)}`;
   const moved =
     freedBytes === undefined || freedBytes === 0
       ? ''
@@ -44,6 +45,11 @@ export function stepLine({ step, outcome, startSeconds, endSeconds, freedBytes }
       ? `: ${errorWords(outcome.because).what}; ${PAST[outcome.fallback]} instead`
       : '';
   return `${time} ${stepWords(step)} (${formatSeconds(endSeconds - startSeconds)})${moved}${instead}`;
+}
+
+/** The whole of it is told at the end. */
+function firstLine(text: string): string {
+  return text.split('\n')[0] ?? '';
 }
 
 const PAST = { stop: 'stopped', restart: 'restarted' } as const;
@@ -58,7 +64,9 @@ export function eventLine(event: Event): string | undefined {
     case 'step-fallback':
       return `${stepWords(event.step)} failed: ${errorWords(event.because).what}; ${event.step.ifRefused ?? ''} instead`;
     case 'restoring':
-      return `failed: ${errorWords(event.because).what}\nrestoring what was there before`;
+      return 'restoring what was there before';
+    case 'stopping':
+      return 'stopping: what runs is brought to its end, nothing else begins (once more: leave at once)';
     default:
       return undefined;
   }

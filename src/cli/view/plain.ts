@@ -32,10 +32,14 @@ export function plainView(out: Sink, err: Sink, quiet: boolean): View {
       table(planRows(planned));
     },
     event(event) {
-      const line = quiet ? undefined : eventLine(event);
+      if (quiet) return;
+      if (event.type === 'plan')
+        for (const warning of event.plan.warnings) err.write(visible(`warning: ${warningWords(warning)}\n`));
+      const line = eventLine(event);
       if (line !== undefined) err.write(visible(`${line}\n`));
     },
     switched(result, manifest) {
+      if (quiet && !result.error) return;
       print(`${lastLine(result, manifest)}\n`);
       if (result.notRestored.length > 0) err.write(`not as before: ${result.notRestored.join(', ')}\n`);
       if (result.error) err.write(errorText(result.error, style));

@@ -5,7 +5,7 @@ import type { Sink } from '../parts.ts';
 import { eventLine } from './lines.ts';
 import type { Spinner } from './spinner.ts';
 import type { Style } from './style.ts';
-import { becauseWords, stepWords } from './words.ts';
+import { becauseWords, stepWords, warningWords } from './words.ts';
 
 export interface Progress {
   event(event: Event): void;
@@ -26,6 +26,7 @@ function lineProgress(err: Sink, verbose: boolean): Progress {
 }
 
 function linesOf(event: Event, verbose: boolean): readonly string[] {
+  if (event.type === 'plan') return event.plan.warnings.map((warning) => `warning: ${warningWords(warning)}`);
   if (verbose && event.type === 'step-started')
     return [`+${event.atSeconds.toFixed(1)}s ${stepWords(event.step)} begins: ${becauseWords(event.step.because)}`];
   const line = eventLine(event);
@@ -38,6 +39,7 @@ export interface ProgressWish {
   readonly verbose: boolean;
   /** Seconds that pass for the switch while one passes here. */
   readonly rate: number;
+  readonly color: boolean;
 }
 
 /** `auto`: moving on a terminal that can, lines elsewhere. The spinner is only loaded when something runs. */
@@ -53,7 +55,7 @@ export function openProgress(
 }
 
 /** The same lines, and below them a spinner with what runs now. */
-function liveProgress(err: Sink, style: Style, { rate, verbose }: ProgressWish): Progress {
+function liveProgress(err: Sink, style: Style, { rate, verbose, color }: ProgressWish): Progress {
   const running = new Map<string, { readonly words: string; readonly seconds: number; readonly sinceMs: number }>();
   let total = 0;
   let finished = 0;
@@ -61,7 +63,7 @@ function liveProgress(err: Sink, style: Style, { rate, verbose }: ProgressWish):
   let spinner: Spinner | undefined;
   const loading = import('./spinner.ts').then(({ openSpinner }) => {
     if (ended) return;
-    spinner = openSpinner();
+    spinner = openSpinner(color);
     if (running.size > 0) spinner.show(text);
   });
   loading.catch(() => {}); // without it the lines are still there

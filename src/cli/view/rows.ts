@@ -17,9 +17,9 @@ export interface Rows {
 export function serviceRows({ manifest, now }: Status, names: readonly string[] | undefined): Rows {
   const services = [...manifest.services.values()].filter((service) => !names || names.includes(service.name));
   return {
-    head: ['SERVICE', 'STATE', 'ENGINE', 'GPU', 'MEMORY', 'PORT', 'SINCE', 'NOTE'],
+    head: ['SERVICE', 'STATE', 'ENGINE', 'GPU', 'MEMORY', 'PORT', 'UP', 'NOTE'],
     rows: services.map((service) => serviceRow(service, now.services.get(service.name), now.atMs)),
-    optional: ['ENGINE', 'GPU', 'SINCE', 'PORT'],
+    optional: ['ENGINE', 'GPU', 'UP', 'PORT'],
   };
 }
 
@@ -33,7 +33,7 @@ function serviceRow(service: Service, seen: ObservedService | undefined, nowMs: 
     service.gpus.join(','),
     memoryCell(service, seen),
     portOf(service),
-    sinceCell(seen, nowMs),
+    upCell(seen, nowMs),
     seen ? stateNote(seen.state) : '',
   ];
 }
@@ -58,7 +58,7 @@ function portOf(service: Service): string {
   return port || (protocol === 'https:' ? '443' : '80');
 }
 
-function sinceCell(seen: ObservedService | undefined, nowMs: number): string {
+function upCell(seen: ObservedService | undefined, nowMs: number): string {
   if (seen?.unit?.activeSinceMs === undefined || seen.state.kind === 'stopped') return '';
   const seconds = Math.max(0, Math.round((nowMs - seen.unit.activeSinceMs) / 1000));
   if (seconds < 120) return `${seconds} s`;

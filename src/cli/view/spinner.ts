@@ -9,10 +9,11 @@ export interface Spinner {
   stop(): void;
 }
 
-export function openSpinner(): Spinner {
+export function openSpinner(color: boolean): Spinner {
   let say = () => '';
   const spinner = ora({
     spinner: 'dots',
+    color: color ? 'cyan' : (false as unknown as 'cyan'), // its types forget the false that it documents
     discardStdin: false, // Ctrl-C stays a signal
     hideCursor: false, // a killed process would leave the cursor hidden
   });

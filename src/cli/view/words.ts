@@ -19,10 +19,13 @@ const STATUS = 'see: gpumod status';
 
 const WORDS: Words = {
   usage: ({ problem, hint }) => ({ what: problem, hint: hint ?? 'see: gpumod --help' }),
-  'manifest-not-found': ({ searched }) => ({
-    what: `no manifest found (looked in ${searched.join(', ')})`,
-    hint: 'write one, or name it: gpumod --manifest PATH status; try: gpumod demo',
-  }),
+  'manifest-not-found': ({ searched }) =>
+    searched.length === 1
+      ? { what: `there is no manifest at ${searched[0]}` }
+      : {
+          what: `no manifest found (looked in ${searched.join(', ')})`,
+          hint: 'write one, or name it: gpumod --manifest PATH status; see it work: gpumod demo',
+        },
   'manifest-unreadable': ({ file, reason }) => ({ what: `can't read the manifest ${file}: ${reason}` }),
   'manifest-invalid': ({ issues }) => ({
     what: [
@@ -32,7 +35,7 @@ const WORDS: Words = {
           `${file}:${line}:${col}: ${path === '' ? '' : `${path}: `}${message}${suggestion ? ` (did you mean ${suggestion}?)` : ''}`,
       ),
     ].join('\n'),
-    hint: 'nothing was changed; check again with: gpumod config check',
+    hint: 'nothing was changed',
   }),
   'no-such-mode': ({ mode, known }) => ({
     what: `there is no mode '${mode}'${meant(mode, known)}`,
@@ -104,7 +107,7 @@ const WORDS: Words = {
     wanted === 'release'
       ? {
           what: `${service} should have freed ${formatBytes(expectedBytes)} on GPU ${gpu}; measured: ${formatBytes(measuredBytes)}`,
-          hint: `see who holds it: nvidia-smi; is vLLM running with --enable-sleep-mode?`,
+          hint: `does its unit run vLLM with --enable-sleep-mode? if it can't sleep, say so in the manifest: idle: stop`,
         }
       : {
           what: `${service} is ready, but not on GPU ${gpu}: it should take ${formatBytes(expectedBytes)}; measured: ${formatBytes(measuredBytes)}`,
@@ -115,9 +118,9 @@ const WORDS: Words = {
     hint: 'see who holds it: nvidia-smi',
   }),
   'secret-missing': ({ service, where }) => ({ what: `the API key of ${service} can't be read from ${where}` }),
-  'timed-out': ({ what, afterMs }) => ({
-    what: `${TIMED[what] ?? what} took longer than ${formatSeconds(afterMs / 1000)}`,
-    hint: STATUS,
+  'timed-out': ({ what, afterMs, service, lastly }) => ({
+    what: `${service ? `${service}: ` : ''}${TIMED[what] ?? what} took longer than ${formatSeconds(afterMs / 1000)}${lastly ? `; in the end: ${whyWords(lastly)}` : ''}`,
+    hint: service ? `is its url: right? see: gpumod service logs ${service}` : STATUS,
   }),
   interrupted: ({ signal }) => ({ what: `interrupted by ${signal}`, hint: STATUS }),
   'not-in-state': ({ wanted, actual }) => ({ what: `not in '${wanted}': ${actual}`, hint: STATUS }),
@@ -145,10 +148,11 @@ function meant(name: string, known: readonly string[]): string {
 
 function unitFailureWords({ service, unit, result, exitStatus, restarting, journal }: UnitFailure): string {
   const status = exitStatus === undefined || exitStatus === 0 ? '' : ` ${exitStatus}`;
+  const how = result === 'done' || result === 'success' ? 'it did not stay up' : `${result}${status}`;
   const again = restarting ? '; systemd kept restarting it, so it was stopped' : '';
   const lines = journal.map((line) => `    ${line}`);
   return [
-    `${service}: ${unit} failed (${result}${status})${again}`,
+    `${service}: ${unit} failed (${how})${again}`,
     ...(lines.length ? ['  its last journal lines:', ...lines] : []),
   ].join('\n');
 }
@@ -239,7 +243,7 @@ export function whyWords({ code, detail }: Why): string {
 }
 
 function cannotHint(service: string, verb: string, reason: string): string {
-  if (verb === 'wake' && reason === 'stopped') return `start it: gpumod service start ${service}`;
+  if (reason === 'stopped') return `start it: gpumod service start ${service}`;
   if (verb === 'sleep') return `stop it instead: gpumod service stop ${service}`;
   return `see: gpumod service status ${service}`;
 }
@@ -298,6 +302,8 @@ export function warningWords(warning: PlanWarning): string {
       return `GPU memory is not measured (${whyWords(warning.why)}): figures are the manifest's`;
     case 'memory-undeclared':
       return `${warning.service} declares no memory: its room is not planned`;
+    case 'card-too-full':
+      return `GPU ${warning.gpu} would need ${formatBytes(warning.peakBytes)} of its ${formatBytes(warning.totalBytes)}: something that is not in the manifest holds memory (nvidia-smi)`;
     case 'unit-changed-on-disk':
       return `${warning.unit} changed on disk; systemd still uses the old one (systemctl --user daemon-reload)`;
   }

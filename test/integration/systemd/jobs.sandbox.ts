@@ -39,6 +39,22 @@ describe('start', () => {
     expect(end.facts.invocationId).toBe(await show(unit, 'InvocationID'));
   });
 
+  it('given up while the unit still stops does not come true later', async () => {
+    const unit = here.unit([
+      'Type=exec',
+      'TimeoutStopSec=2',
+      `ExecStart=/bin/sh -c 'trap "" TERM; while :; do sleep 0.1; done'`,
+    ]);
+    await start(unit);
+    const stopping = stop(unit).catch(() => undefined);
+    await until(async () => (await show(unit, 'ActiveState')) === 'deactivating');
+    await expect(units.start(unit, { signal: soon(300) })).rejects.toMatchObject({ name: 'TimeoutError' });
+    await stopping;
+    await until(async () => ['inactive', 'failed'].includes(await show(unit, 'ActiveState')));
+    expect(await show(unit, 'Job')).toBe('');
+    expect(await show(unit, 'ActiveState')).not.toBe('active');
+  });
+
   it('a oneshot that succeeds is ok though nothing stays up', async () => {
     expect(await told(start(here.unit(['Type=oneshot', 'ExecStart=/bin/true'])))).toBe('ok: done, inactive/dead');
   });
@@ -210,7 +226,7 @@ describe('restart', () => {
     const unit = here.unit(['Type=exec', 'Restart=always', 'RestartSec=50ms', 'ExecStart=/bin/sleep 1000']);
     await start(unit);
     await systemctl('kill', '--signal=KILL', unit);
-    await until(async () => (await observe(unit)).restarts === 1 && (await observe(unit)).active === 'active');
+    await until(async () => (await show(unit, 'NRestarts')) === '1' && (await show(unit, 'ActiveState')) === 'active');
     expect(await restart(unit)).toMatchObject({ ok: true, willRestart: false, facts: { active: 'active' } });
   });
 });

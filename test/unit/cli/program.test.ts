@@ -20,6 +20,7 @@ describe('what people type', () => {
     ['mode switch rag', 'mode switch rag'],
     ['status', 'status'],
     ['service sleep vllm-chat', 'service sleep vllm-chat'],
+    ['mode switch --default', 'mode switch default=true'],
     ['switch rag --cold --drain 5m', 'switch rag cold=true drain=5m'],
     ['off', 'off'],
     ['status --json', 'status json=true'],
@@ -31,7 +32,7 @@ describe('what people type', () => {
     ['mode switch rag --no-input', 'mode switch rag input=false'],
     ['--version', 'text 1.2.3'],
     ['--help', 'text Usage: gpumod [options] [command]'],
-    ['mode switch --help', 'text Usage: gpumod mode switch [options] <mode>'],
+    ['mode switch --help', 'text Usage: gpumod mode switch [options] [mode]'],
     ['help mode', 'text Usage: gpumod mode [options] [command]'],
   ])('%s', (line, expected) => expect(asked(line)).toBe(expected));
 });
@@ -42,7 +43,7 @@ describe('what people mistype', () => {
     ['', 'usage: say what to do'],
     ['mode swich rag', "usage: unknown command 'swich' (did you mean switch?)"],
     ['statsu', "usage: unknown command 'statsu' (did you mean status?)"],
-    ['mode switch', "usage: missing required argument 'mode'"],
+    ['mode show', "usage: missing required argument 'mode'"],
     ['mode switch a b', "usage: too many arguments for 'switch'. Expected 1 argument but got 2."],
     ['status --jsn', "usage: unknown option '--jsn' (did you mean --json?)"],
     [

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { openNvidia, parseCards } from '../../../src/gpu/nvidia.ts';
+import { systemClock } from '../../../src/io/clock.ts';
 import type { Run, RunResult } from '../../../src/io/run.ts';
 
 const MIB = 2 ** 20;
@@ -9,7 +10,7 @@ const answering = (result: Partial<RunResult>): Run => ({
 });
 const failing = (error: unknown): Run => ({ run: () => Promise.reject(error) });
 const verdict = async (run: Run) => {
-  const reading = await openNvidia(run).read(signal());
+  const reading = await openNvidia(run, systemClock).read(signal());
   return reading.kind === 'measured' ? reading.gpus.length : reading.why.code;
 };
 
@@ -63,6 +64,6 @@ describe('the tool itself', () => {
   it('well', async () => expect(await verdict(answering({ stdout: '0, GPU-1, x, 1, 1, 0' }))).toBe(1));
   it('an abort of the caller is the caller’s', async () => {
     const gone = AbortSignal.abort(new Error('enough'));
-    await expect(openNvidia(failing(new Error('killed'))).read(gone)).rejects.toThrow('enough');
+    await expect(openNvidia(failing(new Error('killed')), systemClock).read(gone)).rejects.toThrow('enough');
   });
 });

@@ -2,7 +2,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { onAbort } from '../../../src/core/on-abort.ts';
 import { type Bus, type BusCall, BusError, type BusSignal, type ConnectBus } from '../../../src/io/bus.ts';
-import type { Clock } from '../../../src/io/clock.ts';
+import { type Clock, systemClock } from '../../../src/io/clock.ts';
 import { unitPath } from '../../../src/systemd/names.ts';
 import { openSystemd } from '../../../src/systemd/systemd.ts';
 import type { Units } from '../../../src/systemd/units.ts';
@@ -119,6 +119,7 @@ export function hastyClock(): Clock {
   let nowMs = 0;
   return {
     nowMs: () => nowMs,
+    deadline: systemClock.deadline,
     ticksMs: () => nowMs,
     async sleep(ms, signal) {
       signal.throwIfAborted();
