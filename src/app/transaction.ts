@@ -115,7 +115,7 @@ async function fail(
     because: 'restore',
   });
   if (back.kind === 'refused') return result(transaction, left);
-  transaction.notify({ type: 'plan', plan: back.plan });
+  transaction.notify({ type: 'plan', plan: { ...back.plan, warnings: [] } }); // they have been said
   const restore: Context = {
     ...context,
     before: after,

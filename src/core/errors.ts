@@ -31,7 +31,13 @@ export interface Details {
   };
   readonly 'engine-unreachable': { readonly service: string; readonly request: string; readonly reason: string };
   /** The engine accepted the request, and what it reports afterwards contradicts it. */
-  readonly 'engine-contradicts': { readonly service: string; readonly wanted: string; readonly reported: string };
+  readonly 'engine-contradicts': {
+    readonly service: string;
+    readonly wanted: string;
+    /** A state, a reason's code, or the engine's own word. */
+    readonly reported: string;
+    readonly detail?: string;
+  };
   readonly 'engine-cannot': { readonly service: string; readonly verb: string; readonly reason: string };
   /** Measured memory contradicts the step. */
   readonly 'memory-contradicts': {

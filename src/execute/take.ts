@@ -77,8 +77,8 @@ function hopeless(facts: EngineFacts): Why | undefined {
 }
 
 function notReady({ name: service }: Service, { code, detail }: Why): GpumodError {
-  const reported = detail === undefined ? code : `${code} (${detail})`;
-  return new GpumodError('engine-contradicts', { service, wanted: 'ready', reported });
+  const more = detail === undefined ? {} : { detail };
+  return new GpumodError('engine-contradicts', { service, wanted: 'ready', reported: code, ...more });
 }
 
 async function canary(context: Context, service: Service): Promise<void> {

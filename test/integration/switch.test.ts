@@ -118,7 +118,7 @@ describe('a failed start', () => {
   it('does not wait out the start timeout for an engine that talks nonsense', async () => {
     const here = world(box, {}, { chat: { neverReady: 'garbled' } });
     expect(await switched(here, 'talk')).toMatchObject({
-      error: { code: 'engine-contradicts', details: { reported: 'not-understood (<html>)' } },
+      error: { code: 'engine-contradicts', details: { reported: 'not-understood', detail: '<html>' } },
     });
     expect(here.host.clock.ticksMs()).toBeLessThan(60_000); // of the world's own time
     expect(here.states()).toContain('chat:stopped');

@@ -95,8 +95,8 @@ const WORDS: Words = {
     what: `${service} did not answer ${request}: ${reason}`,
     hint: `see: gpumod service status ${service}`,
   }),
-  'engine-contradicts': ({ service, wanted, reported }) => ({
-    what: `${service} should be ${wanted}, and says it is ${reported}`,
+  'engine-contradicts': ({ service, wanted, reported, detail }) => ({
+    what: `${service} should be ${wanted}; found: ${whyWords({ code: reported, ...(detail === undefined ? {} : { detail }) })}`,
     hint: `see: gpumod service status ${service}`,
   }),
   'engine-cannot': ({ service, verb, reason }) => ({
