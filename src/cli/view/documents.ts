@@ -7,7 +7,8 @@ import type { Manifest, Mode, Service } from '../../core/model.ts';
 import type { Plan, Step } from '../../core/plan.ts';
 import type { Event, StepReport, SwitchResult } from '../../core/report.ts';
 import type { Observation, ObservedService } from '../../core/state.ts';
-import { becauseWords, errorWords, stateNote, warningWords } from './words.ts';
+import { becauseWords, stateNote, warningWords } from './plan-words.ts';
+import { errorWords } from './words.ts';
 
 export const SCHEMA_VERSION = 1;
 

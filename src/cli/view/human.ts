@@ -4,11 +4,12 @@ import { formatSeconds } from '../../core/units.ts';
 import { visible } from '../../core/visible.ts';
 import type { Sink } from '../parts.ts';
 import { gpuLines, lastLine, modeLine } from './lines.ts';
+import { warningWords } from './plan-words.ts';
 import type { Progress } from './progress.ts';
 import { modeMemberRows, modeRows, planRows, type Rows, serviceRows } from './rows.ts';
 import type { Paint, Style } from './style.ts';
 import type { View } from './view.ts';
-import { errorWords, warningWords } from './words.ts';
+import { errorWords } from './words.ts';
 
 export interface HumanParts {
   readonly out: Sink;

@@ -5,8 +5,10 @@ import type { Manifest } from '../../core/model.ts';
 import type { Event, StepReport, SwitchResult } from '../../core/report.ts';
 import { isDown, type Observation } from '../../core/state.ts';
 import { formatBytes, formatSeconds, GIB } from '../../core/units.ts';
+import { stepWords } from './plan-words.ts';
+import { whyWords } from './reasons.ts';
 import type { Style } from './style.ts';
-import { errorWords, stepWords, whyWords } from './words.ts';
+import { errorWords } from './words.ts';
 
 export function modeLine({ current }: Status, style: Style): string {
   if (current.kind === 'none')

@@ -4,10 +4,10 @@ import { visible } from '../../core/visible.ts';
 import type { Sink } from '../parts.ts';
 import { errorText } from './human.ts';
 import { eventLine, gpuLines, lastLine } from './lines.ts';
+import { warningWords } from './plan-words.ts';
 import { modeMemberRows, modeRows, planRows, type Rows, serviceRows } from './rows.ts';
 import { styleFor } from './style.ts';
 import type { View } from './view.ts';
-import { warningWords } from './words.ts';
 
 export function plainView(out: Sink, err: Sink, quiet: boolean): View {
   const style = styleFor(false);

@@ -3,9 +3,9 @@ import type { Event } from '../../core/report.ts';
 import { visible } from '../../core/visible.ts';
 import type { Sink } from '../parts.ts';
 import { eventLine } from './lines.ts';
+import { becauseWords, stepWords, warningWords } from './plan-words.ts';
 import type { Spinner } from './spinner.ts';
 import type { Style } from './style.ts';
-import { becauseWords, stepWords, warningWords } from './words.ts';
 
 export interface Progress {
   event(event: Event): void;

@@ -5,7 +5,7 @@ import type { Manifest, Mode, Service } from '../../core/model.ts';
 import type { Step } from '../../core/plan.ts';
 import type { ObservedService, ServiceState } from '../../core/state.ts';
 import { formatBytes } from '../../core/units.ts';
-import { becauseWords, stateNote, stateWords, stepWords } from './words.ts';
+import { becauseWords, stateNote, stateWords, stepWords } from './plan-words.ts';
 
 export interface Rows {
   readonly head: readonly string[];

@@ -1,12 +1,9 @@
-/** Codes to sentences: the only English besides help. Every error says what failed, why, and the next command. */
+/** Errors to sentences: what failed, why, and the next command. With its two neighbours the only English besides help. */
 import type { AnyGpumodError, Details, ErrorCode, UnitFailure } from '../../core/errors.ts';
-import type { Why } from '../../core/facts.ts';
 import { near } from '../../core/near.ts';
-import type { Because, PlanWarning, Step } from '../../core/plan.ts';
 import type { Problem } from '../../core/problem.ts';
-import type { ServiceState } from '../../core/state.ts';
 import { formatBytes, formatSeconds } from '../../core/units.ts';
-import { visible } from '../../core/visible.ts';
+import { reasonWords, whyWords } from './reasons.ts';
 
 export interface Told {
   readonly what: string;
@@ -189,124 +186,10 @@ function problemHint(problems: readonly Problem[]): string {
   return STATUS;
 }
 
-const REASONS: Readonly<Record<string, string>> = {
-  'dev-mode-off': 'vLLM has no /sleep without VLLM_SERVER_DEV_MODE=1',
-  'version-too-old': 'this vLLM version can not sleep over HTTP',
-  'version-broken': 'sleep is broken in this vLLM version',
-  'single-model': 'a single-model llama-server has no unload',
-  'no-steps': 'its manifest entry has no sleep and wake steps',
-  'no-engine': 'it has no engine API',
-  'level-1': 'level 1 is not usable here',
-  'level-2': 'level 2 is not usable here',
-  stopped: 'it is stopped',
-  starting: 'it is starting',
-  waking: 'it is waking',
-  stopping: 'it is stopping',
-  failed: 'its unit has failed',
-  unhealthy: 'its engine does not answer as it should',
-  unknown: 'its state is not known',
-  refused: 'nothing listens on its port',
-  'no-socket': 'its socket does not exist',
-  reset: 'it closed the connection',
-  unreachable: 'its address can not be reached',
-  'no-answer': 'it accepts connections and does not answer',
-  'not-understood': 'its answer is not understood',
-  'error-status': 'it answers with an error',
-  'too-large': 'its answer has no end',
-  'wrong-engine': 'another engine answers there',
-  unauthorized: 'it refuses the API key',
-  'secret-missing': 'its API key can not be read',
-  'models-unclear': 'the router has several models; name some in the manifest (models:)',
-  'auto-restart': 'it fails, and systemd keeps restarting it',
-  'exit-code': 'exited',
-  signal: 'killed by a signal',
-  'core-dump': 'crashed',
-  timeout: 'timed out',
-  'start-limit-hit': 'failed too often in a row',
-  'unit-not-found': 'systemd knows no such unit',
-  'unit-masked': 'its unit is masked',
-  'unit-bad-setting': 'its unit file has an error',
-  'unit-error': 'its unit file can not be loaded',
-  'no-tool': 'no nvidia-smi',
-  'tool-failed': 'nvidia-smi failed',
-  'tool-silent': 'nvidia-smi does not answer',
-  'unit-not-told': 'systemd can not be asked',
-  'not-told': 'the GPU tool does not tell it',
-};
-
-function reasonWords(code: string): string {
-  return REASONS[code] ?? code;
-}
-
-export function whyWords({ code, detail }: Why): string {
-  return detail ? `${reasonWords(code)} (${visible(detail)})` : reasonWords(code);
-}
-
 function cannotHint(service: string, verb: string, reason: string): string {
   if (reason === 'stopped') return `start it: gpumod service start ${service}`;
   if (verb === 'sleep') return `stop it instead: gpumod service stop ${service}`;
   return `see: gpumod service status ${service}`;
-}
-
-/** `awake`, `asleep L1`, `failed: exited (3)`. */
-export function stateWords(state: ServiceState): string {
-  switch (state.kind) {
-    case 'sleeping':
-      return state.level === undefined ? 'asleep' : `asleep L${state.level}`;
-    case 'awake':
-      return state.missing?.length ? 'awake, models missing' : 'awake';
-    default:
-      return state.kind;
-  }
-}
-
-/** What a state's own word leaves out. */
-export function stateNote(state: ServiceState): string {
-  if (state.kind === 'awake' && state.missing?.length) return `not loaded: ${state.missing.join(', ')}`;
-  return 'why' in state ? whyWords(state.why) : '';
-}
-
-/** `sleep vllm-chat L1`. */
-export function stepWords(step: Step): string {
-  const level = step.kind === 'sleep' && step.level !== undefined ? ` L${step.level}` : '';
-  return `${step.kind} ${step.service}${level}`;
-}
-
-export function becauseWords(because: Because): string {
-  const now = 'from' in because ? (because.from === 'sleeping' ? 'asleep' : because.from) : '';
-  switch (because.code) {
-    case 'wanted-awake':
-      return `in the mode, is ${now}`;
-    case 'not-in-mode':
-      return `not in the mode, is ${now}`;
-    case 'warm':
-      return `kept warm, is ${now}`;
-    case 'cannot-sleep':
-      return `not in the mode, can't sleep: ${whyWords(because.why)}`;
-    case 'make-room':
-      return `asleep it would hold what GPU ${because.gpu} needs`;
-    case 'models-missing':
-      return `not loaded: ${because.models.join(', ')}`;
-    case 'not-healthy':
-      return `is ${now}: ${whyWords(because.why)}`;
-    case 'restore':
-      return 'back to what was before';
-    case 'asked':
-      return `asked for, is ${now}`;
-  }
-}
-
-export function warningWords(warning: PlanWarning): string {
-  switch (warning.code) {
-    case 'memory-declared':
-      return `GPU memory is not measured (${whyWords(warning.why)}): figures are the manifest's`;
-    case 'memory-undeclared':
-      return `${warning.service} declares no memory: its room is not planned`;
-    case 'card-too-full':
-      return `GPU ${warning.gpu} would need ${formatBytes(warning.peakBytes)} of its ${formatBytes(warning.totalBytes)}: something that is not in the manifest holds memory (nvidia-smi)`;
-    case 'unit-changed-on-disk':
-      return `${warning.unit} changed on disk; systemd still uses the old one (systemctl --user daemon-reload)`;
-  }
 }
 
 function polkitRule(units: readonly string[]): string {

@@ -1,0 +1,66 @@
+/** States, steps, their reasons and warnings, in words. */
+import type { Because, PlanWarning, Step } from '../../core/plan.ts';
+import type { ServiceState } from '../../core/state.ts';
+import { formatBytes } from '../../core/units.ts';
+import { whyWords } from './reasons.ts';
+
+/** `awake`, `asleep L1`, `failed: exited (3)`. */
+export function stateWords(state: ServiceState): string {
+  switch (state.kind) {
+    case 'sleeping':
+      return state.level === undefined ? 'asleep' : `asleep L${state.level}`;
+    case 'awake':
+      return state.missing?.length ? 'awake, models missing' : 'awake';
+    default:
+      return state.kind;
+  }
+}
+
+/** What a state's own word leaves out. */
+export function stateNote(state: ServiceState): string {
+  if (state.kind === 'awake' && state.missing?.length) return `not loaded: ${state.missing.join(', ')}`;
+  return 'why' in state ? whyWords(state.why) : '';
+}
+
+/** `sleep vllm-chat L1`. */
+export function stepWords(step: Step): string {
+  const level = step.kind === 'sleep' && step.level !== undefined ? ` L${step.level}` : '';
+  return `${step.kind} ${step.service}${level}`;
+}
+
+export function becauseWords(because: Because): string {
+  const now = 'from' in because ? (because.from === 'sleeping' ? 'asleep' : because.from) : '';
+  switch (because.code) {
+    case 'wanted-awake':
+      return `in the mode, is ${now}`;
+    case 'not-in-mode':
+      return `not in the mode, is ${now}`;
+    case 'warm':
+      return `kept warm, is ${now}`;
+    case 'cannot-sleep':
+      return `not in the mode, can't sleep: ${whyWords(because.why)}`;
+    case 'make-room':
+      return `asleep it would hold what GPU ${because.gpu} needs`;
+    case 'models-missing':
+      return `not loaded: ${because.models.join(', ')}`;
+    case 'not-healthy':
+      return `is ${now}: ${whyWords(because.why)}`;
+    case 'restore':
+      return 'back to what was before';
+    case 'asked':
+      return `asked for, is ${now}`;
+  }
+}
+
+export function warningWords(warning: PlanWarning): string {
+  switch (warning.code) {
+    case 'memory-declared':
+      return `GPU memory is not measured (${whyWords(warning.why)}): figures are the manifest's`;
+    case 'memory-undeclared':
+      return `${warning.service} declares no memory: its room is not planned`;
+    case 'card-too-full':
+      return `GPU ${warning.gpu} would need ${formatBytes(warning.peakBytes)} of its ${formatBytes(warning.totalBytes)}: something that is not in the manifest holds memory (nvidia-smi)`;
+    case 'unit-changed-on-disk':
+      return `${warning.unit} changed on disk; systemd still uses the old one (systemctl --user daemon-reload)`;
+  }
+}
