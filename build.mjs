@@ -1,5 +1,6 @@
 /** Bundles src/ into dist/: chunks, so that a command loads only what it runs; no dependency is left to install. */
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { rolldown } from 'rolldown';
 
 /**
@@ -40,7 +41,7 @@ const bundle = await rolldown({
   external: ['usocket', 'x11'], // optional parts of dbus-next, left out
   preserveEntrySignatures: 'allow-extension',
   plugins: [withoutUnused],
-  transform: { define: { __VERSION__: JSON.stringify(version) } },
+  transform: { define: { __VERSION__: JSON.stringify(version), __BUILD__: JSON.stringify(fingerprint('src')) } },
 });
 const { output } = await bundle.write({
   dir: 'dist',
@@ -52,6 +53,14 @@ const { output } = await bundle.write({
 });
 await bundle.close();
 writeFileSync('dist/THIRD-PARTY-LICENSES.txt', licences(output));
+
+/** Of all our sources: what one build has written, another must not take for its own. */
+function fingerprint(folder) {
+  const hash = createHash('sha256');
+  const files = readdirSync(folder, { recursive: true }).filter((name) => name.endsWith('.ts'));
+  for (const name of files.sort()) hash.update(name).update(readFileSync(`${folder}/${name}`));
+  return hash.digest('hex').slice(0, 16);
+}
 
 /** The licence texts of every package that went into the bundle. */
 function licences(chunks) {

@@ -6,6 +6,8 @@ import { GpumodError } from './core/errors.ts';
 import type { Where } from './manifest/locate.ts';
 
 declare const __VERSION__: string;
+/** Differs between any two builds of different sources. */
+declare const __BUILD__: string;
 
 const { env } = process;
 const home = env['HOME'] || homeOfUser();
@@ -62,7 +64,10 @@ const parts: Parts = {
   stop: stopOnSignal(),
   async loadManifest(path) {
     const { loadCached } = await import('./manifest/cached.ts');
-    const cache = { folder: `${env['XDG_CACHE_HOME'] || `${home}/.cache`}/gpumod`, version: __VERSION__ };
+    const cache = {
+      folder: `${env['XDG_CACHE_HOME'] || `${home}/.cache`}/gpumod`,
+      version: `${__VERSION__} ${__BUILD__}`,
+    };
     return loadCached(await where(path), cache, async (again) =>
       (await import('./manifest/load.ts')).loadManifest(again),
     );
