@@ -1,15 +1,16 @@
 /** Carries out a plan and says truthfully how it ended: reached, restored, or what is left. */
-import { type AnyGpumodError, GpumodError } from '../core/errors.ts';
+import type { AnyGpumodError } from '../core/errors.ts';
 import type { FailurePolicy, Manifest } from '../core/model.ts';
 import { onAbort } from '../core/on-abort.ts';
 import type { Plan } from '../core/plan.ts';
-import type { Notify, StepReport, SwitchResult } from '../core/report.ts';
+import type { Execution, Notify, StepReport, SwitchResult } from '../core/report.ts';
 import type { Observation } from '../core/state.ts';
 import type { Context } from '../execute/context.ts';
 import { drain } from '../execute/drain.ts';
 import { execute } from '../execute/execute.ts';
 import { openGauge } from '../execute/gauge.ts';
 import type { Host } from '../execute/host.ts';
+import { known } from '../execute/perform.ts';
 import { plan as makePlan } from '../plan/plan.ts';
 import { changedSince, wantedAsBefore } from '../plan/wanted.ts';
 import { allowing, interruption, knownAfter, seeAgain, unmet } from './aftermath.ts';
@@ -41,10 +42,9 @@ export async function carryOut(transaction: Transaction): Promise<SwitchResult> 
   const { manifest, host, plan, notify, before, options } = transaction;
   notify({ type: 'plan', plan });
   const context = contextOf(transaction);
-  onAbort(options.stop, () => notify({ type: 'stopping' }));
   if (plan.steps.length === 0) return result(transaction, { end: 'unchanged', reports: [], after: before });
-  await drainInTime(context, transaction);
-  const execution = await execute(context, plan);
+  const forget = onAbort(options.stop, () => notify({ type: 'stopping' }));
+  const execution = await drainAndExecute(context, transaction).finally(forget);
   const { reports } = execution;
   const { after, blind } = await seeAgain(manifest, host, before, knownAfter(before, execution));
   const elapsedMs = host.clock.ticksMs() - transaction.beganMs;
@@ -56,13 +56,11 @@ export async function carryOut(transaction: Transaction): Promise<SwitchResult> 
     : result(transaction, { end: 'reached', reports, after });
 }
 
-async function drainInTime(context: Context, { plan, options }: Transaction): Promise<void> {
-  try {
-    await drain(context, plan, options.drainMs);
-  } catch (thrown) {
-    if (!context.signal.aborted || thrown !== context.signal.reason) throw thrown;
-    throw new GpumodError('timed-out', { what: 'switch', afterMs: options.timeoutMs ?? 0 });
-  }
+async function drainAndExecute(context: Context, { plan, options }: Transaction): Promise<Execution> {
+  await drain(context, plan, options.drainMs).catch((thrown: unknown) => {
+    throw known(thrown, context);
+  });
+  return execute(context, plan);
 }
 
 /** Something was tried, and nobody can say what holds now. */

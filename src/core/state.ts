@@ -61,7 +61,7 @@ export function observed(service: Service, facts: Facts): ObservedService {
 
 export function stateOf(service: Service, { unit, engine, nowMs }: Facts): ServiceState {
   if (!('unit' in unit)) return { kind: 'unknown', why: unit };
-  if (unit.sub.startsWith('auto-restart')) return { kind: 'failed', why: { code: 'auto-restart', ...detailOf(unit) } };
+  if (isAutoRestart(unit)) return { kind: 'failed', why: { code: 'auto-restart', ...detailOf(unit) } };
   switch (unit.active) {
     case 'inactive':
       return unit.load === 'loaded' ? { kind: 'stopped' } : { kind: 'failed', why: { code: `unit-${unit.load}` } };
@@ -106,6 +106,11 @@ function engineState(engine: EngineFacts, young: boolean): ServiceState {
     case 'garbled':
       return { kind: 'unhealthy', why: engine.why };
   }
+}
+
+/** systemd keeps trying, or is about to (`auto-restart`, `auto-restart-queued`, `failed-before-auto-restart`). */
+export function isAutoRestart({ sub }: UnitFacts): boolean {
+  return sub.includes('auto-restart');
 }
 
 /** At rest as `stopped` is: no process of it runs, and systemd won't start one. */

@@ -134,7 +134,7 @@ async function stopAndVerify(context: Context, service: Service): Promise<void> 
 }
 
 /** Anything that is no known error is a bug of ours and goes up as it is. */
-function known(thrown: unknown, context: Context): AnyGpumodError {
+export function known(thrown: unknown, context: Context): AnyGpumodError {
   if (isGpumodError(thrown)) return thrown;
   if (context.signal.aborted && thrown === context.signal.reason)
     return new GpumodError('timed-out', { what: 'switch', afterMs: context.elapsed() * 1000 }) as AnyGpumodError;

@@ -2,6 +2,7 @@
 import { GpumodError } from '../core/errors.ts';
 import type { EngineFacts, UnitFacts, Why } from '../core/facts.ts';
 import type { Service, SleepLevel } from '../core/model.ts';
+import { isAutoRestart } from '../core/state.ts';
 import type { Driver } from '../engines/driver.ts';
 import type { JobEnd, Units } from '../systemd/units.ts';
 import { type Context, within } from './context.ts';
@@ -123,7 +124,7 @@ async function whileUp(
       throw await unitFailure(context, service, {
         ok: false,
         result: fallen.result ?? fallen.active,
-        willRestart: restarting(fallen),
+        willRestart: isAutoRestart(fallen),
         facts: fallen,
       });
     throw error;
@@ -145,12 +146,10 @@ async function recheck(
 
 function isUp(facts: UnitFacts, run: string | undefined): boolean {
   const active =
-    facts.active === 'active' || facts.active === 'reloading' || (facts.active === 'activating' && !restarting(facts));
+    facts.active === 'active' ||
+    facts.active === 'reloading' ||
+    (facts.active === 'activating' && !isAutoRestart(facts));
   return active && (run === undefined || facts.invocationId === undefined || facts.invocationId === run);
-}
-
-function restarting(facts: UnitFacts): boolean {
-  return facts.sub.startsWith('auto-restart');
 }
 
 async function unitFailure(context: Context, service: Service, end: JobEnd): Promise<GpumodError> {

@@ -4,11 +4,10 @@
  */
 import type { Manifest, Mode, Service } from '../core/model.ts';
 import type { Files } from '../io/files.ts';
-import { locateManifest, type Where } from './locate.ts';
+import { locateManifest, MAX_FILE_BYTES, type Where } from './locate.ts';
 
 /** Longer than any manifest, with its texts and the result. */
 const MAX_BYTES = 4 * 2 ** 20;
-const MAX_FILE_BYTES = 256 * 1024;
 
 /** As JSON; a copy that another version made, or of other texts, is not used. */
 interface Copy {

@@ -4,13 +4,10 @@ import type { Manifest } from '../core/model.ts';
 import { FileFailure } from '../io/files.ts';
 import { check } from './check.ts';
 import { inspect } from './inspect.ts';
-import { locateManifest, unreadable, type Where } from './locate.ts';
+import { locateManifest, MAX_FILE_BYTES, unreadable, type Where } from './locate.ts';
 import { merge } from './merge.ts';
 import { type Checked, resolve } from './resolve.ts';
 import { openSource, type Source } from './source.ts';
-
-/** A thousand services fit; what is larger is no manifest. */
-const MAX_FILE_BYTES = 256 * 1024;
 
 /** Throws `manifest-not-found`, `manifest-unreadable`, `manifest-invalid`. */
 export async function loadManifest(where: Where): Promise<Manifest> {

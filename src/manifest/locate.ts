@@ -4,6 +4,9 @@ import { GpumodError } from '../core/errors.ts';
 import { FileFailure, type Files } from '../io/files.ts';
 import type { Environment } from './environment.ts';
 
+/** A thousand services fit; what is larger is no manifest. */
+export const MAX_FILE_BYTES: number = 256 * 1024;
+
 export interface Where {
   /** Of `--manifest`. */
   readonly path?: string;

@@ -1,9 +1,10 @@
 /** Starting and stopping: queue the job, wait for its end, and look whether it is true. */
 import { GpumodError } from '../core/errors.ts';
+import { isAutoRestart } from '../core/state.ts';
 import type { Clock } from '../io/clock.ts';
 import { Bell } from './bell.ts';
 import { isBusError, isDenied, isLoss, NO_SUCH_UNIT, refusal } from './failures.ts';
-import { isAutoRestart, readUnit, type UnitReading } from './properties.ts';
+import { readUnit, type UnitReading } from './properties.ts';
 import type { Session } from './session.ts';
 import type { JobEnd } from './units.ts';
 

@@ -102,11 +102,6 @@ export async function readUnit(session: Session, unit: string, signal: AbortSign
   };
 }
 
-/** systemd keeps trying, or is about to (`auto-restart`, `auto-restart-queued`, `failed-before-auto-restart`). */
-export function isAutoRestart({ sub }: UnitFacts): boolean {
-  return sub.includes('auto-restart');
-}
-
 function factsOf(unit: string, { load, active, sub }: UnitRow, all: Properties): UnitFacts {
   const up = active === 'active' || active === 'reloading';
   const ran = !up && active !== 'inactive';

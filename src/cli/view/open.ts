@@ -3,7 +3,7 @@ import type { Parts } from '../parts.ts';
 import { humanView } from './human.ts';
 import { jsonView } from './json.ts';
 import { plainView } from './plain.ts';
-import { openProgress } from './progress.ts';
+import { lineProgress, openProgress, SILENT } from './progress.ts';
 import { type ColorWish, styleFor, wantsColor } from './style.ts';
 import type { Format, View } from './view.ts';
 
@@ -16,7 +16,7 @@ export function openView(options: Readonly<Record<string, unknown>>, { stdout, s
     case 'ndjson':
       return jsonView(stdout, stderr, format === 'ndjson');
     case 'plain':
-      return plainView(stdout, stderr, quiet);
+      return plainView(stdout, stderr, quiet ? SILENT : lineProgress(stderr, false), quiet);
     case 'table': {
       const wish = (options['color'] as ColorWish | undefined) ?? 'auto';
       const errColor = wantsColor(wish, env, stderr);

@@ -3,13 +3,14 @@
 import { visible } from '../../core/visible.ts';
 import type { Sink } from '../parts.ts';
 import { errorText } from './human.ts';
-import { eventLine, gpuLines, lastLine } from './lines.ts';
+import { gpuLines, lastLine } from './lines.ts';
 import { warningWords } from './plan-words.ts';
+import type { Progress } from './progress.ts';
 import { modeMemberRows, modeRows, planRows, type Rows, serviceRows } from './rows.ts';
 import { styleFor } from './style.ts';
 import type { View } from './view.ts';
 
-export function plainView(out: Sink, err: Sink, quiet: boolean): View {
+export function plainView(out: Sink, err: Sink, progress: Progress, quiet: boolean): View {
   const style = styleFor(false);
   const print = (text: string) => out.write(visible(text));
   const table = ({ head, rows }: Rows) =>
@@ -31,13 +32,7 @@ export function plainView(out: Sink, err: Sink, quiet: boolean): View {
       for (const warning of planned.plan.warnings) err.write(visible(`warning: ${warningWords(warning)}\n`));
       table(planRows(planned));
     },
-    event(event) {
-      if (quiet) return;
-      if (event.type === 'plan')
-        for (const warning of event.plan.warnings) err.write(visible(`warning: ${warningWords(warning)}\n`));
-      const line = eventLine(event);
-      if (line !== undefined) err.write(visible(`${line}\n`));
-    },
+    event: (event) => progress.event(event),
     switched(result, manifest) {
       if (quiet && !result.error) return;
       print(`${lastLine(result, manifest)}\n`);

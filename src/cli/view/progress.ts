@@ -13,10 +13,10 @@ export interface Progress {
   end(): void;
 }
 
-const SILENT: Progress = { event() {}, end() {} };
+export const SILENT: Progress = { event() {}, end() {} };
 
 /** One line for each finished step: logs, cron, pipes. */
-function lineProgress(err: Sink, verbose: boolean): Progress {
+export function lineProgress(err: Sink, verbose: boolean): Progress {
   return {
     event(event) {
       for (const line of linesOf(event, verbose)) err.write(`${visible(line)}\n`);
