@@ -1,6 +1,5 @@
 /** The simulated machine: real planner, executor and drivers; the card, the engines and the unit manager are played. */
 import type { Demo } from './app/demo.ts';
-import type { Remembered } from './core/remembered.ts';
 import { openBox } from './demo/box.ts';
 import type { DriverParts } from './engines/driver.ts';
 import { openDriver } from './engines/registry.ts';
@@ -9,6 +8,7 @@ import { systemFiles } from './io/files.ts';
 import { openHttp } from './io/http.ts';
 import type { Run } from './io/run.ts';
 import { loadManifest } from './manifest/load.ts';
+import { recordsInMemory } from './state/records.ts';
 
 /** Both lie beside the bundle this file becomes part of. */
 const MANIFEST = new URL('../modes/workstation.yaml', import.meta.url).pathname;
@@ -29,7 +29,6 @@ export async function openDemoHost({ speed, node }: DemoOptions): Promise<Demo> 
   const http = openHttp();
   const clock: Clock = { ...systemClock, ticksMs: () => systemClock.ticksMs() * speed };
   const parts: DriverParts = { http, clock, run: NO_PROGRAMS, secret: async () => '' };
-  const records = new Map<string, Remembered>();
   let last: string | undefined;
   return {
     manifest: box.manifest,
@@ -46,13 +45,7 @@ export async function openDemoHost({ speed, node }: DemoOptions): Promise<Demo> 
           last = mode;
         },
       },
-      records: {
-        read: async (service) => records.get(service),
-        async keep(service, changes, nowMs) {
-          records.set(service, { ...(records.get(service) ?? { sinceMs: nowMs, lies: [] }), ...changes });
-        },
-        trouble: async () => undefined,
-      },
+      records: recordsInMemory(),
       figures: { read: async () => undefined, add: async () => {} },
       owner: async () => undefined, // its processes are no units
       async close() {

@@ -1,4 +1,5 @@
 /** What a bench measured, and the table it amounts to: one row for each service and sleep level, medians. Pure. */
+import { median } from '../core/figures.ts';
 import type { SleepLevel } from '../core/model.ts';
 
 /** `completed` and `cut`: requests in flight at the sleep, 1 each. Seconds of one step; bytes of one GPU (the most on any). */
@@ -62,11 +63,4 @@ function rowOf(service: string, level: SleepLevel | undefined, notes: readonly N
     asleepBytes: median(of('asleep-bytes')),
     requests: completed + cut > 0 ? { completed, cut } : undefined,
   };
-}
-
-function median(values: readonly number[]): number | undefined {
-  if (values.length === 0) return undefined;
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = values.length / 2;
-  return ((sorted[Math.ceil(middle) - 1] ?? 0) + (sorted[Math.floor(middle)] ?? 0)) / 2;
 }

@@ -2,6 +2,7 @@
 import type { PortOwner, Why } from '../core/facts.ts';
 import type { Manifest, Service } from '../core/model.ts';
 import type { Wanted } from '../core/plan.ts';
+import { evidenceOf } from '../core/remembered.ts';
 import type { Observation, ObservedService } from '../core/state.ts';
 import type { Host } from '../execute/host.ts';
 import { examined } from './examine.ts';
@@ -80,11 +81,11 @@ async function liesOf(service: Service, now: Observation, host: Host): Promise<F
   const told = engine && 'nap' in engine;
   return lies
     .filter((lie) => !told || lie.version === engine.version)
-    .map(({ level, version, reason, atMs }) => ({
+    .map((lie) => ({
       severity: 'warning',
       services: [service],
-      why: { code: 'level-lied', detail: version === undefined ? reason : `${reason}, version ${version}` },
-      level,
-      sinceMs: atMs,
+      why: { code: 'level-lied', detail: evidenceOf(lie) },
+      level: lie.level,
+      sinceMs: lie.atMs,
     }));
 }

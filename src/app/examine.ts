@@ -1,7 +1,7 @@
 /** The long look: what only a slow question tells of an engine's ability to sleep, asked once a run, before a plan counts on it. */
 import type { Manifest, Service } from '../core/model.ts';
 import type { Wanted } from '../core/plan.ts';
-import { trusted } from '../core/remembered.ts';
+import { changed, trusted } from '../core/remembered.ts';
 import type { Observation, ObservedService } from '../core/state.ts';
 import type { Host } from '../execute/host.ts';
 
@@ -40,6 +40,6 @@ async function examine(
   const nowMs = host.clock.nowMs();
   const ability = { invocationId, nap };
   await host.records.keep(service.name, { ability }, nowMs).catch(() => {});
-  const kept = { sinceMs: nowMs, lies: [], ...remembered, ability };
+  const kept = changed(remembered, { ability }, nowMs);
   return { ...seen, nap: trusted(engine.nap, kept, { invocationId, version: engine.version }) };
 }

@@ -49,11 +49,16 @@ const ENOUGH = 3;
 
 /** The median of the last samples; undefined until there are enough. */
 export function learned(known: Learned | undefined, measure: Measure): number | undefined {
-  const values = [...(known?.samples[measure] ?? [])].slice(-KEPT).sort((a, b) => a - b);
-  if (values.length < ENOUGH) return undefined;
+  const values = (known?.samples[measure] ?? []).slice(-KEPT);
+  return values.length < ENOUGH ? undefined : median(values);
+}
+
+/** Undefined of nothing. */
+export function median(values: readonly number[]): number | undefined {
+  if (values.length === 0) return undefined;
+  const sorted = [...values].sort((a, b) => a - b);
   const middle = values.length / 2;
-  const [low = 0, high = 0] = [values[Math.ceil(middle) - 1], values[Math.floor(middle)]];
-  return (low + high) / 2;
+  return ((sorted[Math.ceil(middle) - 1] ?? 0) + (sorted[Math.floor(middle)] ?? 0)) / 2;
 }
 
 /** Of the seconds of a step. `isFirst`: see `neverSlept`. */

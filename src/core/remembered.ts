@@ -63,16 +63,25 @@ export function trusted(
     ...(told.barred ?? []),
     ...known.map((lie) => ({
       level: lie.level,
-      why: { code: 'lied' as const, detail: written(lie) },
+      why: { code: 'lied' as const, detail: evidenceOf(lie) },
       sinceMs: lie.atMs,
     })),
   ];
   const levels = told.levels.filter((level) => !known.some((lie) => lie.level === level));
   if (levels.length > 0) return { can: true, levels, barred };
-  return { can: false, why: { code: 'level-barred', detail: known.map(written).join('; ') } };
+  return { can: false, why: { code: 'level-barred', detail: known.map(evidenceOf).join('; ') } };
+}
+
+/** What is remembered once something has changed. */
+export function changed(
+  kept: Remembered | undefined,
+  changes: Partial<Omit<Remembered, 'sinceMs'>>,
+  nowMs: number,
+): Remembered {
+  return { ...(kept ?? { sinceMs: nowMs, lies: [] }), ...changes };
 }
 
 /** `reload_weights: shape mismatch, version 0.14.0`. */
-function written({ reason, version }: Lie): string {
+export function evidenceOf({ reason, version }: Lie): string {
   return version === undefined ? reason : `${reason}, version ${version}`;
 }

@@ -34,10 +34,10 @@ export function wordsOf(response: HttpResponse): string {
   return brief(typeof words === 'string' ? words : written(words, response.text));
 }
 
-/** What JSON.parse reads may be nested deeper than JSON.stringify's recursion goes. */
-function written(words: unknown, otherwise: string): string {
+/** As JSON. What JSON.parse reads may be nested deeper than JSON.stringify's recursion goes; then `otherwise`. */
+export function written(value: unknown, otherwise: string): string {
   try {
-    return JSON.stringify(words);
+    return JSON.stringify(value) ?? otherwise;
   } catch {
     return otherwise;
   }
@@ -57,6 +57,11 @@ export function factsOfAnswer(request: string, response: HttpResponse): EngineFa
   const detail = `${request}: ${status} ${wordsOf(response)}`.trimEnd();
   if (status === 401 || status === 403) return { kind: 'denied', why: { code: 'unauthorized', detail } };
   return { kind: 'garbled', why: { code: isOk(response) ? 'not-understood' : 'error-status', detail } };
+}
+
+/** Something else answers there; `detail`: what it calls itself, or the request that gave it away. */
+export function wrongEngine(detail: string): EngineFacts {
+  return { kind: 'garbled', why: { code: 'wrong-engine', detail } };
 }
 
 /** By name: drivers know the HTTP client by its types only. */

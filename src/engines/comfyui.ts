@@ -13,7 +13,7 @@ import type { ComfyuiService } from '../core/model.ts';
 import type { Past } from '../core/remembered.ts';
 import { MIB } from '../core/units.ts';
 import type { HttpResponse } from '../io/http.ts';
-import { brief, factsOfAnswer, isOk, jsonOf, valueAt } from './answer.ts';
+import { brief, factsOfAnswer, isOk, jsonOf, valueAt, wrongEngine } from './answer.ts';
 import type { DriverParts, MakeDriver, Nap } from './driver.ts';
 import { cannot, contradicts, lookInto, type Talk, talkTo } from './talk.ts';
 
@@ -48,7 +48,7 @@ async function look(talk: Talk, past: Past | undefined): Promise<EngineFacts> {
 function stranger(answer: HttpResponse): EngineFacts {
   const another = answer.status === 404 || (isOk(answer) && jsonOf(answer) !== undefined);
   if (!another) return factsOfAnswer(`GET ${STATS}`, answer);
-  return { kind: 'garbled', why: { code: 'wrong-engine', detail: brief(`GET ${STATS}: ${answer.status}`) } };
+  return wrongEngine(brief(`GET ${STATS}: ${answer.status}`));
 }
 
 const STATS = '/system_stats';

@@ -14,7 +14,7 @@ import type { EngineFacts, NapAbility } from '../core/facts.ts';
 import type { KoboldcppService } from '../core/model.ts';
 import type { Clock } from '../io/clock.ts';
 import type { HttpResponse } from '../io/http.ts';
-import { brief, factsOfAnswer, isHttpFailure, isOk, jsonOf, valueAt } from './answer.ts';
+import { brief, factsOfAnswer, isHttpFailure, isOk, jsonOf, valueAt, wrongEngine } from './answer.ts';
 import { makeCanary } from './canary.ts';
 import type { Driver, DriverParts, MakeDriver, Nap } from './driver.ts';
 import { cannot, contradicts, lookInto, refused, type Talk, talkTo } from './talk.ts';
@@ -58,7 +58,7 @@ async function look(talk: Talk, service: KoboldcppService): Promise<EngineFacts>
 function stranger(identity: HttpResponse): EngineFacts {
   const another = identity.status === 404 || (isOk(identity) && jsonOf(identity) !== undefined);
   if (!another) return factsOfAnswer(`GET ${IDENTITY}`, identity);
-  return { kind: 'garbled', why: { code: 'wrong-engine', detail: `GET ${IDENTITY}: ${identity.status}` } };
+  return wrongEngine(`GET ${IDENTITY}: ${identity.status}`);
 }
 
 type Loaded = 'nothing' | 'something' | 'protected';

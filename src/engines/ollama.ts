@@ -5,7 +5,7 @@
 import type { EngineFacts, NapAbility } from '../core/facts.ts';
 import type { OllamaService } from '../core/model.ts';
 import type { HttpResponse } from '../io/http.ts';
-import { brief, factsOfAnswer, jsonOf, valueAt, wordsOf } from './answer.ts';
+import { brief, factsOfAnswer, jsonOf, valueAt, wordsOf, wrongEngine } from './answer.ts';
 import { makeCanary } from './canary.ts';
 import type { DriverParts, MakeDriver } from './driver.ts';
 import { contradicts, lookInto, refused, type Talk, talkTo } from './talk.ts';
@@ -44,8 +44,8 @@ async function look(talk: Talk, { models: wanted }: OllamaService): Promise<Engi
     talk.ask('GET', PS),
   ]);
   const other = otherSoftware(info);
-  if (other) return { kind: 'garbled', why: { code: 'wrong-engine', detail: other } };
-  if (ps.status === 404) return { kind: 'garbled', why: { code: 'wrong-engine', detail: `GET ${PS}: 404` } };
+  if (other) return wrongEngine(other);
+  if (ps.status === 404) return wrongEngine(`GET ${PS}: 404`);
   const models = modelsIn(ps);
   if (!models) return factsOfAnswer(`GET ${PS}`, ps);
   const told = valueAt(jsonOf(version), 'version');

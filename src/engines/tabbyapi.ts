@@ -8,7 +8,7 @@
 import type { EngineFacts, NapAbility } from '../core/facts.ts';
 import type { TabbyapiService } from '../core/model.ts';
 import type { HttpResponse } from '../io/http.ts';
-import { brief, factsOfAnswer, jsonOf, valueAt, wordsOf } from './answer.ts';
+import { brief, factsOfAnswer, jsonOf, valueAt, wordsOf, wrongEngine } from './answer.ts';
 import { makeCanary } from './canary.ts';
 import type { MakeDriver } from './driver.ts';
 import { cannot, contradicts, lookInto, refused, type Talk, talkTo } from './talk.ts';
@@ -48,7 +48,7 @@ async function look(talk: Talk, service: TabbyapiService): Promise<EngineFacts> 
   const software = info.status === 200 ? valueAt(jsonOf(info), 'software.name') : undefined; // older builds: 404
   if (software !== 'TabbyAPI' && (typeof software === 'string' || model.status === 404)) {
     const detail = typeof software === 'string' ? brief(software) : `GET ${MODEL}: 404`;
-    return { kind: 'garbled', why: { code: 'wrong-engine', detail } };
+    return wrongEngine(detail);
   }
   const card = cardIn(model);
   if (!card) return factsOfAnswer(`GET ${MODEL}`, model);

@@ -3,7 +3,7 @@ import { GpumodError } from '../core/errors.ts';
 import type { GpuReading } from '../core/facts.ts';
 import type { Step } from '../core/plan.ts';
 import { MIB } from '../core/units.ts';
-import { type Context, READ_MS, within } from './context.ts';
+import { type Context, readCards } from './context.ts';
 import { freeOn } from './gauge.ts';
 import { holdersOf } from './holders.ts';
 
@@ -42,7 +42,7 @@ export async function admit(context: Context, step: Step, { alone, first }: Term
     else if (clock.ticksMs() >= deadline) throw await notFree(context, step, seen);
     await clock.sleep(POLL_MS, signal);
     if (first && context.stop.aborted) throw new NotBegun();
-    if (step.deltaBytes > 0) seen = after(seen, roomFor(context, step, await gauge.fresh(within(READ_MS, context))));
+    if (step.deltaBytes > 0) seen = after(seen, roomFor(context, step, await readCards(context)));
   }
 }
 
@@ -61,7 +61,7 @@ async function firstRoom(context: Context, step: Step): Promise<Room> {
   const before = roomFor(context, step, gauge.latest);
   if (step.deltaBytes <= 0) return before;
   if (gauge.isFresh()) return { ...before, calm: !gauge.isBusy(step.gpus) };
-  const now = after(before, roomFor(context, step, await gauge.fresh(within(READ_MS, context))));
+  const now = after(before, roomFor(context, step, await readCards(context)));
   return gauge.isBusy(step.gpus) ? { ...now, calm: false } : now;
 }
 

@@ -1,4 +1,5 @@
 /** What every step of one execution shares. */
+import type { GpuReading } from '../core/facts.ts';
 import type { Manifest, Service } from '../core/model.ts';
 import type { Step } from '../core/plan.ts';
 import type { Notify } from '../core/report.ts';
@@ -38,10 +39,15 @@ export function seenBefore(context: Context, service: Service): ObservedService 
   return seen;
 }
 
-/** A reading of the GPU tool may take this long, milliseconds: it has deadlines of its own. */
+/** The GPU tool has deadlines of its own; beyond these milliseconds it is not waited for. */
 export const READ_MS = 10_000;
 
 /** Aborts after `ms`, or with the whole. */
 export function within(ms: number, context: Context): AbortSignal {
   return context.host.clock.deadline(ms, context.signal);
+}
+
+/** What the GPU tool says now. */
+export function readCards(context: Context): Promise<GpuReading> {
+  return context.gauge.fresh(within(READ_MS, context));
 }

@@ -3,6 +3,7 @@
  * steps that overlap on a card are judged together: since the card was last quiet, it must have moved as all the steps
  * finished since then have planned. What a running take was admitted for and has not taken yet is no longer free.
  */
+import { cardOf } from '../core/cards.ts';
 import type { GpuReading } from '../core/facts.ts';
 import { RELEASES, type Step } from '../core/plan.ts';
 import type { Observation } from '../core/state.ts';
@@ -166,8 +167,4 @@ export function freeOn(reading: GpuReading, gpu: number): number | undefined {
 
 export function usedOn(reading: GpuReading, gpu: number): number | undefined {
   return cardOf(reading, gpu)?.usedBytes ?? undefined;
-}
-
-function cardOf(reading: GpuReading, gpu: number) {
-  return reading.kind === 'measured' ? reading.gpus.find((card) => card.index === gpu) : undefined;
 }

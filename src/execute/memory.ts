@@ -5,7 +5,7 @@ import { asleepBytesOf } from '../core/model.ts';
 import type { Step } from '../core/plan.ts';
 import { MIB } from '../core/units.ts';
 import { admit, type Terms } from './admit.ts';
-import { type Context, READ_MS, serviceOf, within } from './context.ts';
+import { type Context, readCards, serviceOf } from './context.ts';
 import { type Movement, usedOn } from './gauge.ts';
 import { appeal } from './holders.ts';
 
@@ -56,7 +56,7 @@ export async function verifyMoved(context: Context, step: Step): Promise<number 
   const { clock } = context.host;
   const deadline = clock.ticksMs() + (step.kind === 'stop' ? RELEASE_WAIT_MS : MOVE_WAIT_MS);
   for (;;) {
-    const moved = context.gauge.moved(await context.gauge.fresh(within(READ_MS, context)), step);
+    const moved = context.gauge.moved(await readCards(context), step);
     const wrong = moved.find((each) => !proves(each));
     if (!wrong) return whole(context, step, moved);
     if (clock.ticksMs() >= deadline) {
@@ -74,9 +74,9 @@ async function whole(context: Context, step: Step, proven: readonly Movement[]):
   return freed(context.gauge.moved(context.gauge.latest, step));
 }
 
-/** For the next step's view of the card. */
+/** Only for the next step's view of the card. */
 async function unjudged(context: Context): Promise<undefined> {
-  await context.gauge.fresh(within(READ_MS, context));
+  await readCards(context);
 }
 
 /** Nearly all that was planned has come free: no more is to be waited for. */
@@ -88,11 +88,13 @@ function isWhole({ plannedBytes, measuredBytes }: Movement): boolean {
 async function settle(context: Context, step: Step): Promise<void> {
   const { clock } = context.host;
   const deadline = clock.ticksMs() + MOVE_WAIT_MS;
-  const used = () => step.gpus.reduce((sum, gpu) => sum + (usedOn(context.gauge.latest, gpu) ?? 0), 0);
+  const told = step.gpus.filter((gpu) => usedOn(context.gauge.latest, gpu) !== undefined);
+  if (told.length === 0) return; // nothing would show it
+  const used = () => told.reduce((sum, gpu) => sum + (usedOn(context.gauge.latest, gpu) ?? 0), 0);
   let steady = 0;
   for (let before = used(); steady < STEADY_SAMPLES && clock.ticksMs() < deadline; before = used()) {
     await clock.sleep(POLL_MS, context.signal);
-    await context.gauge.fresh(within(READ_MS, context));
+    await readCards(context);
     steady = used() >= before - STEADY_BYTES ? steady + 1 : 0;
   }
 }

@@ -6,7 +6,7 @@ import { type Fallback, RELEASES, type Step } from '../core/plan.ts';
 import type { StepOutcome } from '../core/report.ts';
 import { MIB } from '../core/units.ts';
 import { NotBegun, type Terms } from './admit.ts';
-import { type Context, READ_MS, seenBefore, serviceOf, within } from './context.ts';
+import { type Context, readCards, seenBefore, serviceOf } from './context.ts';
 import { forgetLie, levelOf, rememberLie } from './lies.ts';
 import { moving } from './memory.ts';
 import { pastOfStart } from './on-record.ts';
@@ -36,7 +36,7 @@ async function tried(context: Context, step: Step): Promise<Performed> {
     ...(freedBytes === undefined ? {} : { freedBytes }),
   });
   try {
-    if (step.gpus.length > 0 && !context.gauge.isFresh()) await context.gauge.fresh(within(READ_MS, context));
+    if (step.gpus.length > 0 && !context.gauge.isFresh()) await readCards(context);
     return end({ kind: 'done' }, await attempt(context, step, service, watch, { first: true }));
   } catch (thrown) {
     if (thrown instanceof NotBegun) return end({ kind: 'skipped' });

@@ -1,6 +1,7 @@
 /** What a generic engine's entry says of its probes and steps. Pure. */
+
+import { given } from '../core/given.ts';
 import type { ExecProbe, ExecService, ExecStep, HttpProbe, HttpService, HttpStep, NapSteps } from '../core/model.ts';
-import { given } from './given.ts';
 import { type Folders, placedCommand, placedSecret } from './place.ts';
 import type { ExecEntry, HttpEntry, ProbeEntry, StepEntry } from './schema.ts';
 

@@ -1,7 +1,8 @@
 /** One service of a checked file, every default written out. Pure. */
+
+import { given } from '../core/given.ts';
 import type { Canary, IdlePolicy, NoneService, Scope, ServedService, Service, Timeouts } from '../core/model.ts';
 import { commandsOf, requestsOf } from './generic.ts';
-import { given } from './given.ts';
 import { type Folders, placed, placedSecret } from './place.ts';
 import { gpusOf, unitOf } from './raw.ts';
 import type { ServiceEntry, TimeoutsEntry, VerifyEntry } from './schema.ts';

@@ -1,8 +1,8 @@
 /** Checked files to the manifest the program works with: every default written out. Pure. */
 import { dirname } from 'node:path';
+import { given } from '../core/given.ts';
 import { type FailurePolicy, type Manifest, type Mode, OFF, type Timeouts } from '../core/model.ts';
 import { GIB, MIB } from '../core/units.ts';
-import { given } from './given.ts';
 import { type Defaults, serviceOf, withTimeouts } from './resolve-service.ts';
 import type { FileEntry, ModeEntry } from './schema.ts';
 

@@ -1,4 +1,5 @@
 /** What a service holds on each of its GPUs, and in host RAM, as declared. Pure. */
+import { cardOf } from '../core/cards.ts';
 import type { GpuReading } from '../core/facts.ts';
 import { asleepBytesOf, type Manifest, type Service } from '../core/model.ts';
 import { isDown, type ServiceState } from '../core/state.ts';
@@ -49,8 +50,4 @@ export function cardBytes(gpu: GpuReading, index: number): number | undefined {
 /** Bytes of a card in use, when the GPU tool tells them. */
 export function usedBytes(gpu: GpuReading, index: number): number | undefined {
   return cardOf(gpu, index)?.usedBytes ?? undefined;
-}
-
-function cardOf(gpu: GpuReading, index: number) {
-  return gpu.kind === 'measured' ? gpu.gpus.find((card) => card.index === index) : undefined;
 }

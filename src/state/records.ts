@@ -1,7 +1,7 @@
 /** Keeps what gpumod remembers of each service: one small JSON file each, so that two commands do not overwrite each other. */
 import type { NapAbility, Why } from '../core/facts.ts';
 import type { SleepLevel } from '../core/model.ts';
-import type { Act, Lie, Remembered } from '../core/remembered.ts';
+import { type Act, changed, type Lie, type Remembered } from '../core/remembered.ts';
 import type { Files } from '../io/files.ts';
 
 export type Changes = Partial<Pick<Remembered, 'act' | 'lies' | 'ability'>>;
@@ -36,7 +36,7 @@ export function openRecords(files: Files, dir: string): Records {
     return rememberedIn(text);
   };
   const write = async (service: string, changes: Changes, nowMs: number) => {
-    const kept = { ...((await read(service)) ?? { sinceMs: nowMs, lies: [] }), ...changes };
+    const kept = changed(await read(service), changes, nowMs);
     unwritten.set(service, kept);
     await files.replace(pathOf(service), `${JSON.stringify(kept)}\n`);
     unwritten.delete(service);
@@ -54,6 +54,17 @@ export function openRecords(files: Files, dir: string): Records {
         () => undefined,
         ({ message }: Error) => ({ code: 'state-folder', detail: `${folder}: ${message.split(', ')[0]}` }),
       ),
+  };
+}
+
+/** For as long as the process lasts, in `kept`: for machines that are not real. */
+export function recordsInMemory(kept: Map<string, Remembered> = new Map()): Records {
+  return {
+    read: async (service) => kept.get(service),
+    async keep(service, changes, nowMs) {
+      kept.set(service, changed(kept.get(service), changes, nowMs));
+    },
+    trouble: async () => undefined,
   };
 }
 

@@ -15,19 +15,8 @@ import { manifest, mode, TIMEOUTS, vllm } from '../fakes/build.ts';
 import { countingParts } from '../fakes/driver-parts.ts';
 import { located, type SimMachine, type SimMachineOptions, simMachine } from '../fakes/sim-machine.ts';
 import { CERTIFICATE, startTlsFront } from '../fakes/tls.ts';
-import {
-  closeLater,
-  code,
-  inFlight,
-  never,
-  probe,
-  type Rig,
-  rig,
-  STAGED,
-  sentTo,
-  sleep,
-  wake,
-} from '../fakes/vllm-rig.ts';
+import { closeLater, inFlight, never, probe, type Rig, rig, STAGED, sentTo, sleep, wake } from '../fakes/vllm-rig.ts';
+import { code } from '../kit/outcome.ts';
 
 const OOM = 'Call to wake_up method failed: CUDA Error: out of memory at /workspace/csrc/cumem_allocator.cpp:163';
 const verify = { task: 'completion' as const, model: 'sim/model', prompt: '1+1=', tokens: 8 };

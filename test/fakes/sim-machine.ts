@@ -10,6 +10,7 @@ import { openDriver } from '../../src/engines/registry.ts';
 import type { Host } from '../../src/execute/host.ts';
 import type { Telemetry } from '../../src/gpu/telemetry.ts';
 import { type Clock, systemClock } from '../../src/io/clock.ts';
+import { recordsInMemory } from '../../src/state/records.ts';
 import type { JobEnd, Units } from '../../src/systemd/units.ts';
 import { countingParts } from './driver-parts.ts';
 
@@ -110,13 +111,7 @@ export async function simMachine(manifest: Manifest, options: SimMachineOptions 
           last.mode = mode;
         },
       },
-      records: {
-        read: async (service) => records.get(service),
-        async keep(service, changes, nowMs) {
-          records.set(service, { ...(records.get(service) ?? { sinceMs: nowMs, lies: [] }), ...changes });
-        },
-        trouble: async () => undefined,
-      },
+      records: recordsInMemory(records),
       hostMemory: () => undefined,
       figures: { read: async () => undefined, add: async () => {} },
       owner: async () => undefined,

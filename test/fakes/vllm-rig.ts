@@ -55,14 +55,6 @@ export const probe = ({ driver, service }: Driven, past?: Past) => driver.probe(
 export const examine = ({ driver, service }: Driven) => driver.examine?.(service, never);
 export const inFlight = ({ driver, service }: Driven) => driver.inFlight?.(service, never);
 
-/** `done`, or `engine-refused: the reason`. */
-export const code = (work: Promise<unknown> | undefined) =>
-  (work ?? Promise.resolve()).then(
-    () => 'done',
-    (error: { code?: string; details?: { reason?: string; reported?: string } }) =>
-      [error.code, error.details?.reason ?? error.details?.reported].filter(Boolean).join(': '),
-  );
-
 /** What a wake from level 2 sends. */
 export const STAGED = [
   'POST /wake_up?tags=weights',

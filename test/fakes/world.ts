@@ -11,6 +11,7 @@ import { onAbort } from '../../src/core/on-abort.ts';
 import type { Remembered } from '../../src/core/remembered.ts';
 import type { Driver } from '../../src/engines/driver.ts';
 import type { Host } from '../../src/execute/host.ts';
+import { recordsInMemory } from '../../src/state/records.ts';
 import type { JobEnd, Units } from '../../src/systemd/units.ts';
 import { CAN_SLEEP } from './build.ts';
 
@@ -100,6 +101,7 @@ export function world(
   const last: { mode?: string } = {};
   const examined: string[] = [];
   const records = new Map<string, Remembered>();
+  const inMemory = recordsInMemory(records);
   const figures = new Map<string, Learned>();
   const looks: ('total' | 'processes')[] = [];
   let ticks = 0;
@@ -337,10 +339,10 @@ export function world(
         },
       },
       records: {
-        read: async (service) => records.get(service),
+        read: inMemory.read,
         async keep(service, changes, nowMs) {
           if (members.get(service)?.trouble.diskFull) throw new Error('ENOSPC');
-          records.set(service, { ...(records.get(service) ?? { sinceMs: nowMs, lies: [] }), ...changes });
+          await inMemory.keep(service, changes, nowMs);
         },
         trouble: async () =>
           [...members.values()].some(({ trouble }) => trouble.diskFull)

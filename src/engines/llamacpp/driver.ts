@@ -2,7 +2,7 @@
 import type { EngineFacts, NapAbility } from '../../core/facts.ts';
 import type { LlamacppService } from '../../core/model.ts';
 import type { HttpResponse } from '../../io/http.ts';
-import { brief, factsOfAnswer, jsonOf, valueAt, wordsOf } from '../answer.ts';
+import { brief, factsOfAnswer, jsonOf, valueAt, wordsOf, wrongEngine } from '../answer.ts';
 import type { MakeDriver } from '../driver.ts';
 import { lookInto, type Talk, talkTo } from '../talk.ts';
 import { makeRouterCanary } from './canary.ts';
@@ -26,8 +26,7 @@ const SINGLE_NAP: NapAbility = { can: false, why: { code: 'single-model' } };
 async function look(talk: Talk, service: LlamacppService): Promise<EngineFacts> {
   const [props, list] = await Promise.all([talk.ask('GET', '/props'), talk.ask('GET', '/models')]);
   if (props.status !== 200) return withoutProps(props);
-  if (valueAt(jsonOf(list), 'data.0.owned_by') === 'koboldcpp')
-    return { kind: 'garbled', why: { code: 'wrong-engine', detail: 'KoboldCpp' } };
+  if (valueAt(jsonOf(list), 'data.0.owned_by') === 'koboldcpp') return wrongEngine('KoboldCpp');
   const json = jsonOf(props);
   const build = valueAt(json, 'build_info');
   const version = typeof build === 'string' ? { version: brief(build) } : {};
@@ -43,9 +42,7 @@ async function look(talk: Talk, service: LlamacppService): Promise<EngineFacts> 
 function withoutProps(props: HttpResponse): EngineFacts {
   if (isLoading(props)) return { kind: 'loading' };
   const isOther = props.status === 404 && props.headers['server'] !== 'llama.cpp';
-  return isOther
-    ? { kind: 'garbled', why: { code: 'wrong-engine', detail: 'GET /props: 404' } }
-    : factsOfAnswer('GET /props', props);
+  return isOther ? wrongEngine('GET /props: 404') : factsOfAnswer('GET /props', props);
 }
 
 /** A single-model server answers before its model is there. */

@@ -2,7 +2,7 @@
 import type { EngineFacts, NapAbility } from '../../core/facts.ts';
 import type { SglangService } from '../../core/model.ts';
 import type { HttpResponse } from '../../io/http.ts';
-import { brief, factsOfAnswer, isOk, jsonOf, valueAt } from '../answer.ts';
+import { brief, factsOfAnswer, isOk, jsonOf, valueAt, wrongEngine } from '../answer.ts';
 import type { Talk } from '../talk.ts';
 
 /** Its start arguments, as far as they matter here. They stay the same for the whole run. */
@@ -52,11 +52,10 @@ function serverOf(info: unknown): Server | undefined {
 
 /** Engines of this kind name themselves in their list of models. */
 async function factsOfStranger(talk: Talk, request: string, answer: HttpResponse): Promise<EngineFacts> {
-  const wrong = (detail: string): EngineFacts => ({ kind: 'garbled', why: { code: 'wrong-engine', detail } });
-  if (answer.headers['server'] === 'llama.cpp') return wrong('llama.cpp');
+  if (answer.headers['server'] === 'llama.cpp') return wrongEngine('llama.cpp');
   if (!isOk(answer) && answer.status !== 404) return factsOfAnswer(request, answer);
   const owner = valueAt(jsonOf(await talk.ask('GET', '/v1/models')), 'data.0.owned_by');
-  if (typeof owner === 'string' && owner !== 'sglang') return wrong(brief(owner));
+  if (typeof owner === 'string' && owner !== 'sglang') return wrongEngine(brief(owner));
   return factsOfAnswer(request, isOk(answer) ? { ...answer, text: '' } : answer); // it may hold keys
 }
 

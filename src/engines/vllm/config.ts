@@ -3,7 +3,8 @@
  * 017e9f44). Key paths move between versions and forks, so every value is looked for in several places; what is not
  * found is not told, and no reason for anything. Pure, but for the question.
  */
-import { brief, isOk, jsonOf, valueAt } from '../answer.ts';
+import { given } from '../../core/given.ts';
+import { brief, isOk, jsonOf, valueAt, written } from '../answer.ts';
 import type { Talk } from '../talk.ts';
 
 /** Absent: not told, or not set. The texts are the configured values. */
@@ -77,7 +78,9 @@ function isHybrid(at: At): boolean {
   if (at('model_config.is_hybrid') === true) return true;
   const sizes = [at('cache_config.mamba_block_size'), at('cache_config.mamba_page_size_padded')];
   if (sizes.some((size) => typeof size === 'number' && size > 0)) return true;
-  const own = [at('model_config.hf_text_config'), at('model_config.hf_config')].map(written);
+  const own = [at('model_config.hf_text_config'), at('model_config.hf_config')].map((value) =>
+    typeof value === 'string' ? value : written(value, ''),
+  );
   return own.some((text) => /mamba|linear_attention/i.test(text));
 }
 
@@ -103,12 +106,6 @@ function toldInText(config: string): Told | undefined {
   });
 }
 
-type Loose = { readonly [K in keyof Told]: Told[K] | undefined };
-
-function given(told: Loose): Told {
-  return Object.fromEntries(Object.entries(told).filter(([, value]) => value !== undefined));
-}
-
 function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
@@ -122,14 +119,4 @@ function textOf(value: unknown): string | undefined {
   if (typeof value === 'string') return value === '' || value === 'None' ? undefined : brief(value);
   if (typeof value === 'number') return String(value);
   return isObject(value) ? 'yes' : undefined;
-}
-
-/** What JSON.parse reads may be nested deeper than JSON.stringify's recursion goes. */
-function written(value: unknown): string {
-  if (typeof value === 'string') return value;
-  try {
-    return JSON.stringify(value) ?? '';
-  } catch {
-    return '';
-  }
 }

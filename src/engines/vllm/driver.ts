@@ -5,7 +5,7 @@
 import type { EngineFacts } from '../../core/facts.ts';
 import type { VllmService } from '../../core/model.ts';
 import type { Past } from '../../core/remembered.ts';
-import { factsOfAnswer, jsonOf, valueAt } from '../answer.ts';
+import { factsOfAnswer, jsonOf, valueAt, wrongEngine } from '../answer.ts';
 import { makeCanary } from '../canary.ts';
 import type { DriverParts, MakeDriver } from '../driver.ts';
 import { lookInto, type Talk, talkTo } from '../talk.ts';
@@ -39,8 +39,7 @@ function probeRank(parts: DriverParts, rank: VllmService, signal: AbortSignal, p
 async function lookAtServer(talk: Talk, service: VllmService, past?: Past): Promise<EngineFacts> {
   const asked = versionIn(talk);
   const answer = await talk.ask('GET', '/is_sleeping');
-  if (answer.headers['server'] === 'llama.cpp')
-    return { kind: 'garbled', why: { code: 'wrong-engine', detail: 'llama.cpp' } };
+  if (answer.headers['server'] === 'llama.cpp') return wrongEngine('llama.cpp');
   if (answer.status === 404) return withoutDevMode(talk, asked);
   const asleep = valueAt(jsonOf(answer), 'is_sleeping');
   if (answer.status !== 200 || typeof asleep !== 'boolean') return factsOfAnswer('GET /is_sleeping', answer);
@@ -68,7 +67,7 @@ async function withoutDevMode(talk: Talk, asked: Promise<string | undefined>): P
   if (health.status !== 200) return factsOfAnswer('GET /health', health);
   const version = await asked;
   // Every vLLM tells its version; many a server has a /health.
-  if (version === undefined) return { kind: 'garbled', why: { code: 'wrong-engine', detail: 'no GET /version' } };
+  if (version === undefined) return wrongEngine('no GET /version');
   return { kind: 'ready', nap: { can: false, why: { code: 'dev-mode-off' } }, version };
 }
 

@@ -6,7 +6,7 @@ import type { EngineFacts, NapAbility } from '../../core/facts.ts';
 import type { VllmService } from '../../core/model.ts';
 import type { Past } from '../../core/remembered.ts';
 import type { HttpResponse } from '../../io/http.ts';
-import { factsOfAnswer, jsonOf, valueAt, wordsOf } from '../answer.ts';
+import { factsOfAnswer, jsonOf, valueAt, wordsOf, wrongEngine } from '../answer.ts';
 import type { Talk } from '../talk.ts';
 import { napOf, releaseOf } from './versions.ts';
 
@@ -22,8 +22,7 @@ export async function lookThrough(talk: Talk, service: VllmService, past?: Past)
   const isSleeping = at(service, '/is_sleeping');
   const [listed, answer] = await Promise.all([talk.ask('GET', '/engines'), talk.ask('GET', isSleeping)]);
   const engines = jsonOf(listed);
-  if (listed.status === 404)
-    return { kind: 'garbled', why: { code: 'wrong-engine', detail: 'no production-stack router' } };
+  if (listed.status === 404) return wrongEngine('no production-stack router');
   if (listed.status !== 200 || !Array.isArray(engines)) return factsOfAnswer('GET /engines', listed);
   if (answer.status === 400) return gone(wordsOf(answer));
   if (!engines.some((engine) => valueAt(engine, 'engine_id') === service.engineId))

@@ -6,6 +6,7 @@ import type { Driver } from '../../../src/engines/driver.ts';
 import { openDriver } from '../../../src/engines/registry.ts';
 import { llamacpp } from '../../fakes/build.ts';
 import { countingParts, fastClock } from '../../fakes/driver-parts.ts';
+import { code } from '../../kit/outcome.ts';
 
 const never = new AbortController().signal;
 const closing: SimLlama[] = [];
@@ -57,13 +58,6 @@ async function loaded(it: Rig, ...ids: readonly string[]): Promise<Rig> {
 const sleep = ({ driver, service }: Rig) => driver.nap?.sleep(service, 2, { force: false }, never);
 const wake = ({ driver, service }: Rig) => driver.nap?.wake(service, undefined, never);
 const probe = ({ driver, service }: Rig) => driver.probe(service, never);
-const code = (work: Promise<unknown> | undefined) =>
-  (work ?? Promise.resolve()).then(
-    () => 'done',
-    (error: { code?: string; details?: { reason?: string; reported?: string } }) =>
-      [error.code, error.details?.reason ?? error.details?.reported].filter(Boolean).join(': '),
-  );
-
 const NAP = { can: true, levels: [2] };
 const B = 'b (Q4/K M)';
 

@@ -7,6 +7,7 @@ import type { Clock } from '../../../src/io/clock.ts';
 import { ollama, TIMEOUTS } from '../../fakes/build.ts';
 import { countingParts, fastClock } from '../../fakes/driver-parts.ts';
 import { type OllamaOptions, startOllama } from '../../fakes/engines/ollama.ts';
+import { code } from '../../kit/outcome.ts';
 
 const never = new AbortController().signal;
 const closing: (() => Promise<void>)[] = [];
@@ -49,13 +50,6 @@ async function lookAlike(answers: Readonly<Record<string, unknown>>): Promise<Si
   closing.push(() => server.exit({ code: 0 }));
   return server;
 }
-
-const code = (work: Promise<unknown> | undefined) =>
-  (work ?? Promise.resolve()).then(
-    () => 'done',
-    (error: { code?: string; details?: { reason?: string; reported?: string } }) =>
-      [error.code, error.details?.reason ?? error.details?.reported].filter(Boolean).join(': '),
-  );
 
 const NAP = { can: true, levels: [2] };
 

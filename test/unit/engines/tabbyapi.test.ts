@@ -6,6 +6,7 @@ import { openDriver } from '../../../src/engines/registry.ts';
 import { TIMEOUTS, tabbyapi } from '../../fakes/build.ts';
 import { countingParts, fastClock } from '../../fakes/driver-parts.ts';
 import { startTabby, type TabbyOptions } from '../../fakes/engines/tabbyapi.ts';
+import { code } from '../../kit/outcome.ts';
 
 const never = new AbortController().signal;
 const closing: (() => Promise<void>)[] = [];
@@ -43,13 +44,6 @@ async function lookAlike(answers: Readonly<Record<string, Reply>>) {
   closing.push(() => server.exit({ code: 0 }));
   return drive(server);
 }
-
-const code = (work: Promise<unknown> | undefined) =>
-  (work ?? Promise.resolve()).then(
-    () => 'done',
-    (error: { code?: string; details?: { reason?: string; reported?: string } }) =>
-      [error.code, error.details?.reason ?? error.details?.reported].filter(Boolean).join(': '),
-  );
 
 const NAP = { can: true, levels: [2] };
 const KEYS = { api: 'user-key', admin: 'admin-key' };

@@ -5,7 +5,8 @@ import type { VllmSetup } from '../../../src/demo/vllm-setup.ts';
 import { type Told, toldIn } from '../../../src/engines/vllm/config.ts';
 import { abilityOf } from '../../../src/engines/vllm/rules.ts';
 import { releaseOf } from '../../../src/engines/vllm/versions.ts';
-import { code, examine, rig } from '../../fakes/vllm-rig.ts';
+import { examine, rig } from '../../fakes/vllm-rig.ts';
+import { code } from '../../kit/outcome.ts';
 
 /** `1 2`, `1; 2 lora m`, `kv-offload 4 GiB`. */
 function text(nap: NapAbility | undefined): string {

@@ -15,7 +15,6 @@ import { type RouterOptions, startProductionStack } from '../../fakes/engines/pr
 import { CERTIFICATE, startTlsFront } from '../../fakes/tls.ts';
 import {
   closeLater,
-  code,
   examine,
   inFlight,
   never,
@@ -27,6 +26,7 @@ import {
   sleep,
   wake,
 } from '../../fakes/vllm-rig.ts';
+import { code } from '../../kit/outcome.ts';
 
 const driver = () => openDriver('vllm', countingParts(fastClock()));
 const asleepAt = (level: 1 | 2): Past => ({ state: 'asleep', level });

@@ -4,7 +4,8 @@ import { openDriver } from '../../../src/engines/registry.ts';
 import { systemClock } from '../../../src/io/clock.ts';
 import { TIMEOUTS } from '../../fakes/build.ts';
 import { countingParts } from '../../fakes/driver-parts.ts';
-import { code, never, probe, type Rig, rig, STAGED, sleep, wake } from '../../fakes/vllm-rig.ts';
+import { never, probe, type Rig, rig, STAGED, sleep, wake } from '../../fakes/vllm-rig.ts';
+import { code } from '../../kit/outcome.ts';
 
 describe('sleep', () => {
   it.each([
