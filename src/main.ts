@@ -3,6 +3,7 @@ import { homedir } from 'node:os';
 import type { Parts, Sink } from './cli/parts.ts';
 import { run } from './cli/run.ts';
 import { GpumodError } from './core/errors.ts';
+import { ownFolder } from './core/own-folders.ts';
 import type { Where } from './manifest/locate.ts';
 
 declare const __VERSION__: string;
@@ -85,9 +86,12 @@ const parts: Parts = {
   stop,
   ...(process.stdin.isTTY && process.stderr.isTTY ? { ask: askAt(stop) } : {}),
   async loadManifest(path) {
-    const { loadCached } = await import('./manifest/cached.ts');
+    const [{ loadCached }, { openPrivateFolder }] = await Promise.all([
+      import('./manifest/cached.ts'),
+      import('./io/private-folder.ts'),
+    ]);
     const cache = {
-      folder: `${env['XDG_CACHE_HOME'] || `${home}/.cache`}/gpumod`,
+      folder: openPrivateFolder(ownFolder('cache', env, home), uid),
       version: `${__VERSION__} ${__BUILD__}`,
     };
     return loadCached(await where(path), cache, async (again) =>

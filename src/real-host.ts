@@ -2,6 +2,7 @@
 import type { EngineName } from './core/engines.ts';
 import { GpumodError } from './core/errors.ts';
 import type { Scope, Secret } from './core/model.ts';
+import { ownFolder } from './core/own-folders.ts';
 import type { Driver } from './engines/driver.ts';
 import { openDriver } from './engines/registry.ts';
 import type { Host } from './execute/host.ts';
@@ -13,6 +14,7 @@ import { systemFiles } from './io/files.ts';
 import type { Http } from './io/http.ts';
 import { kernelFiles } from './io/kernel-files.ts';
 import { pathFacts } from './io/path-facts.ts';
+import { openPrivateFolder } from './io/private-folder.ts';
 import { systemProcesses } from './io/processes.ts';
 import { type Kill, onPath, openRun } from './io/run.ts';
 import { openFigures } from './state/figures.ts';
@@ -42,7 +44,7 @@ export interface RealHost extends Host {
 export function openRealHost({ env, uid, home, nodeMajor, kill }: Surroundings): RealHost {
   const clock = systemClock;
   const run = openRun(env, kill);
-  const stateDir = `${env['XDG_STATE_HOME'] || `${home}/.local/state`}/gpumod`;
+  const state = openPrivateFolder(ownFolder('state', env, home), uid);
   const closers: (() => Promise<void>)[] = [];
 
   const units = once(async (scope: Scope): Promise<Units> => {
@@ -81,9 +83,9 @@ export function openRealHost({ env, uid, home, nodeMajor, kill }: Surroundings):
     driver: (service) => driver(service.engine),
     telemetry,
     hostMemory,
-    lastMode: openLastMode(systemFiles, stateDir),
-    records: openRecords(systemFiles, stateDir),
-    figures: openFigures(systemFiles, stateDir),
+    lastMode: openLastMode(state),
+    records: openRecords(state),
+    figures: openFigures(state),
     owner: openOwner({ processes: systemProcesses, clock, uid }),
     warm() {
       // Nearly every manifest is about the user's own manager; one that is not pays a connection for nothing.

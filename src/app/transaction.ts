@@ -45,6 +45,8 @@ export async function carryOut(transaction: Transaction): Promise<SwitchResult> 
   notify({ type: 'plan', plan });
   const context = contextOf(transaction);
   if (plan.steps.length === 0) return result(transaction, { end: 'unchanged', reports: [], after: before });
+  const trouble = await host.records.trouble();
+  if (trouble) notify({ type: 'warning', why: trouble });
   const fresh = await firstSleepers(host, plan, before);
   const forget = onAbort(options.stop, () => notify({ type: 'stopping' }));
   const execution = await drainAndExecute(context, transaction).finally(forget);

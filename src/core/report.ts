@@ -1,5 +1,6 @@
 /** What is told while gpumod works (events) and when it is done (outcomes). */
 import type { AnyGpumodError } from './errors.ts';
+import type { Why } from './facts.ts';
 import type { Fallback, Plan, Step } from './plan.ts';
 import type { Observation } from './state.ts';
 
@@ -23,6 +24,8 @@ export interface StepReport {
 
 export type Event =
   | { readonly type: 'plan'; readonly plan: Plan }
+  /** The switch goes on without it. */
+  | { readonly type: 'warning'; readonly why: Why }
   | {
       readonly type: 'draining';
       readonly busy: readonly { readonly service: string; readonly requests: number }[];

@@ -98,9 +98,9 @@ it('begins with the worst, and ends each kind with the machine', async () => {
   ]);
 });
 
-it('names the state folder that can not be written', async () => {
+it('names the state folder that can not be used', async () => {
   expect(await told(sick({ diskFull: true }))).toBe(
-    'warning: the state folder can not be written: what is learnt is forgotten' +
+    'warning: the state folder can not be used: what is learnt is forgotten' +
       ' (/state/gpumod/services: ENOSPC: no space left on device)\n' +
       '  fix: let the folder be yours to write: /state/gpumod/services; or name another: XDG_STATE_HOME',
   );

@@ -212,8 +212,11 @@ describe('an engine that can not tell whether it sleeps', () => {
     await into(here, 'a', quiet);
     here.trouble('big').diskFull = true;
     here.log.length = 0;
-    expect((await into(here, 'b', quiet)).end).toBe('reached');
+    const events: Event[] = [];
+    const { end } = await into(here, 'b', quiet, (event) => events.push(event));
+    expect(end).toBe('reached');
     expect(here.log).toEqual(['stop big', 'start other']);
+    expect(events.flatMap((event) => (event.type === 'warning' ? [event.why.code] : []))).toEqual(['state-folder']);
   });
 
   it('is not known any more after a sleep that failed', async () => {

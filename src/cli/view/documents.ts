@@ -11,6 +11,7 @@ import type { ObservedService } from '../../core/state.ts';
 import { gpuDocument, holderDocument, holdingOf } from './memory.ts';
 import { planDocument, rounded, stepDocument } from './plan-document.ts';
 import { barWords, stateNote } from './plan-words.ts';
+import { whyWords } from './reasons.ts';
 import { errorWords } from './words.ts';
 
 export const SCHEMA_VERSION = 1;
@@ -162,6 +163,8 @@ export function eventDocument(event: Event): object {
       };
     case 'step-finished':
       return { event: 'step-finished', ...reportDocument(event.report) };
+    case 'warning':
+      return { event: 'warning', code: event.why.code, detail: event.why.detail ?? null, message: whyWords(event.why) };
     case 'stopping':
       return { event: 'stopping' };
     case 'restoring':

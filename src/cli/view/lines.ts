@@ -85,6 +85,8 @@ export function eventLine(event: Event): string | undefined {
       return stepLine(event.report);
     case 'step-fallback':
       return `${stepWords(event.step)} failed: ${errorWords(event.because).what}; ${INSTEAD[event.fallback]} instead`;
+    case 'warning':
+      return `warning: ${whyWords(event.why)}`;
     case 'restoring':
       return 'restoring what was there before';
     case 'stopping':

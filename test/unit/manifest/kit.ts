@@ -16,16 +16,11 @@ export function memoryFiles(contents: Readonly<Record<string, string>>): Files {
   };
   return {
     read,
-    readOwn: read,
     async kind(path) {
       if (path in contents) return 'file';
       return inside(path).length > 0 ? 'folder' : undefined;
     },
     list: async (path) => [...new Set(inside(path).map((name) => name.split('/')[0] ?? ''))].sort(),
-    replace: async () => {
-      throw new Error('a manifest is never written');
-    },
-    tryFolder: async () => {},
   };
 }
 
