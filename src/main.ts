@@ -86,17 +86,20 @@ const parts: Parts = {
   stop,
   ...(process.stdin.isTTY && process.stderr.isTTY ? { ask: askAt(stop) } : {}),
   async loadManifest(path) {
-    const [{ loadCached }, { openPrivateFolder }] = await Promise.all([
+    const [{ loadCached }, { openPrivateFolder }, { trusted }] = await Promise.all([
       import('./manifest/cached.ts'),
       import('./io/private-folder.ts'),
+      import('./manifest/trust.ts'),
     ]);
     const cache = {
       folder: openPrivateFolder(ownFolder('cache', env, home), uid),
       version: `${__VERSION__} ${__BUILD__}`,
     };
-    return loadCached(await where(path), cache, async (again) =>
+    const asked = await where(path);
+    const manifest = await loadCached(asked, cache, async (again) =>
       (await import('./manifest/load.ts')).loadManifest(again),
     );
+    return trusted(manifest, asked.files, uid);
   },
   manifestPaths: async (path) => (await import('./manifest/locate.ts')).locateManifest(await where(path)),
   manifestSchema: async () => (await import('./manifest/json-schema.ts')).manifestJsonSchema(),

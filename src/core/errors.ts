@@ -7,6 +7,8 @@ export interface Details {
   readonly usage: { readonly problem: string; readonly hint?: string };
   readonly 'manifest-not-found': { readonly searched: readonly string[] };
   readonly 'manifest-unreadable': { readonly file: string; readonly reason: string };
+  /** Every user can write to `path`, the manifest or a folder on the way to it. */
+  readonly 'manifest-open-to-all': { readonly path: string; readonly because: 'root' | 'system-scope' };
   readonly 'manifest-invalid': { readonly issues: readonly ManifestIssue[] };
   readonly 'no-such-mode': { readonly mode: string; readonly known: readonly string[] };
   readonly 'no-such-service': { readonly service: string; readonly known: readonly string[] };

@@ -242,6 +242,8 @@ export const OFF: Mode = {
 /** A checked manifest. Maps keep the order of the files. */
 export interface Manifest {
   readonly files: readonly string[];
+  /** One of them, or a folder on the way to it, that every user can write to; absent = none. */
+  readonly openToAll?: string;
   readonly onFailure: FailurePolicy;
   /** Bytes of each card that no plan may use. */
   readonly gpuReserveBytes: number;

@@ -1,6 +1,7 @@
 /** Text files and folders that the user wrote, small and read whole. What gpumod itself keeps is in private-folder.ts. */
 import type { Stats } from 'node:fs';
-import { type FileHandle, open, readdir, stat } from 'node:fs/promises';
+import { type FileHandle, open, readdir, realpath, stat } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 
 /** `other`: a pipe, a device, a socket. */
 type PathKind = 'file' | 'folder' | 'other';
@@ -31,6 +32,8 @@ export interface Files {
   kind(path: string): Promise<PathKind | undefined>;
   /** The names in a folder, sorted by their bytes. */
   list(path: string): Promise<readonly string[]>;
+  /** The path itself or a folder on the way to it that every user can write to, where that lets them put another in its place. */
+  openToAll(path: string): Promise<string | undefined>;
 }
 
 export const systemFiles: Files = {
@@ -45,7 +48,29 @@ export const systemFiles: Files = {
   },
   list: (path) =>
     told(async () => (await readdir(path)).sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)))),
+  openToAll: (path) =>
+    told(async () => {
+      const real = await realpath(path).catch(() => undefined); // of a pipe (`/dev/fd/63`) there is none
+      for (const each of [...(real === undefined ? [] : wayTo(real)), ...wayTo(resolve(path))])
+        if (isOpenToAll(await stat(each))) return each;
+      return undefined;
+    }),
 };
+
+/** From the path up to the root. */
+function wayTo(path: string): readonly string[] {
+  const parent = dirname(path);
+  return parent === path ? [path] : [path, ...wayTo(parent)];
+}
+
+const EVERYONE_WRITES = 0o002;
+/** In such a folder nobody takes away what is another's. */
+const STICKY = 0o1000;
+
+function isOpenToAll(stats: Stats): boolean {
+  if ((stats.mode & EVERYONE_WRITES) === 0) return false;
+  return stats.isFile() || (stats.isDirectory() && (stats.mode & STICKY) === 0);
+}
 
 function kindOf(stats: Stats): PathKind {
   if (stats.isDirectory()) return 'folder';

@@ -50,6 +50,7 @@ export function jsonView(out: Sink, err: Sink, lines: boolean): View {
       print(lines ? { event: 'end', ...document } : document);
     },
     data: (document) => versioned(document),
+    openToAll() {}, // what is on stderr is one error, or nothing
     error: (error) => err.write(`${JSON.stringify(errorDocument(error))}\n`),
   };
 }

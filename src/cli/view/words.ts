@@ -25,6 +25,10 @@ const WORDS: Words = {
           hint: 'write one, or name it: gpumod --manifest PATH status; see it work: gpumod demo',
         },
   'manifest-unreadable': ({ file, reason }) => ({ what: `can't read the manifest ${file}: ${reason}` }),
+  'manifest-open-to-all': ({ path, because }) => ({
+    what: `the manifest is not used: every user can write to ${path}, and so say what is done ${because === 'root' ? 'as root' : "with the system's units"}`,
+    hint: closing(path),
+  }),
   'manifest-invalid': ({ issues }) => ({
     what: [
       `the manifest has ${issues.length === 1 ? 'an error' : `${issues.length} errors`}:`,
@@ -137,6 +141,12 @@ const WORDS: Words = {
   interrupted: ({ signal }) => ({ what: `interrupted by ${signal}`, hint: `${STATUS}; to go on, say the same again` }),
   'not-in-state': ({ wanted, actual }) => ({ what: `not in '${wanted}': ${actual}`, hint: STATUS }),
 };
+
+const closing = (path: string): string => `chmod o-w ${path}`;
+
+export function openToAllWords(path: string): string {
+  return `every user can write to ${path}, and so to the manifest; close it: ${closing(path)}`;
+}
 
 const NOT_RUN: Readonly<Record<string, string>> = {
   ENOENT: 'there is no such program, or not the one its first line names',

@@ -20,6 +20,7 @@ export function memoryFiles(contents: Readonly<Record<string, string>>): Files {
       if (path in contents) return 'file';
       return inside(path).length > 0 ? 'folder' : undefined;
     },
+    openToAll: async () => undefined,
     list: async (path) => [...new Set(inside(path).map((name) => name.split('/')[0] ?? ''))].sort(),
   };
 }
