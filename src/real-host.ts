@@ -10,13 +10,13 @@ import { parseHostMemory } from './gpu/host-memory.ts';
 import { withLedger } from './gpu/ledger.ts';
 import { openTelemetry } from './gpu/vendors.ts';
 import { systemClock } from './io/clock.ts';
-import { systemFiles } from './io/files.ts';
 import type { Http } from './io/http.ts';
 import { kernelFiles } from './io/kernel-files.ts';
 import { pathFacts } from './io/path-facts.ts';
 import { openPrivateFolder } from './io/private-folder.ts';
 import { systemProcesses } from './io/processes.ts';
 import { type Kill, onPath, openRun } from './io/run.ts';
+import type { SecretTexts } from './io/secret-texts.ts';
 import { openFigures } from './state/figures.ts';
 import { openLastMode } from './state/last-mode.ts';
 import { openRecords } from './state/records.ts';
@@ -34,6 +34,9 @@ export interface Surroundings {
   /** Of the running Node. */
   readonly nodeMajor: number;
   readonly kill: Kill;
+  readonly secrets: SecretTexts;
+  /** Takes known secrets out of a text. */
+  readonly hide: (text: string) => string;
 }
 
 /** Opens nothing yet; `warm` begins with what takes longest, while the manifest is read. */
@@ -41,10 +44,10 @@ export interface RealHost extends Host {
   warm(): void;
 }
 
-export function openRealHost({ env, uid, home, nodeMajor, kill }: Surroundings): RealHost {
+export function openRealHost({ env, uid, home, nodeMajor, kill, secrets, hide }: Surroundings): RealHost {
   const clock = systemClock;
   const run = openRun(env, kill);
-  const state = openPrivateFolder(ownFolder('state', env, home), uid);
+  const state = openPrivateFolder(ownFolder('state', env, home), uid, hide);
   const closers: (() => Promise<void>)[] = [];
 
   const units = once(async (scope: Scope): Promise<Units> => {
@@ -64,7 +67,12 @@ export function openRealHost({ env, uid, home, nodeMajor, kill }: Surroundings):
 
   const driver = once(async (engine: EngineName): Promise<Driver> => {
     const http = await client('http');
-    return openDriver(engine, { http, clock, run, secret: (secret, service) => readSecret(secret, service, env) });
+    const secret = async (asked: Secret, service: string) => {
+      const text = await secrets.read(asked);
+      if (text !== undefined) return text;
+      throw new GpumodError('secret-missing', { service, where: 'env' in asked ? `$${asked.env}` : asked.file });
+    };
+    return openDriver(engine, { http, clock, run, secret });
   });
 
   const hostMemory = () => parseHostMemory(kernelFiles.read('/proc/meminfo') ?? '');
@@ -104,15 +112,6 @@ export function openRealHost({ env, uid, home, nodeMajor, kill }: Surroundings):
 const WARM_MS = 5_000;
 /** A process that holds its memory locked does not tell its command line. */
 const COMMAND_MS = 200;
-const SECRET_BYTES = 64 * 1024;
-
-async function readSecret(secret: Secret, service: string, env: Surroundings['env']): Promise<string> {
-  const text =
-    'env' in secret ? env[secret.env] : await systemFiles.read(secret.file, SECRET_BYTES).catch(() => undefined);
-  const key = text?.trim() ?? '';
-  if (/^[\x20-\x7e]+$/.test(key)) return key; // what an HTTP header can carry: else the engine would be blamed
-  throw new GpumodError('secret-missing', { service, where: 'env' in secret ? `$${secret.env}` : secret.file });
-}
 
 /** Remembers the promise for each key. */
 function once<K, V>(make: (key: K) => Promise<V>): (key: K) => Promise<V> {

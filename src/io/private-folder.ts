@@ -26,8 +26,8 @@ const FOLDER = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW
 const FILE = constants.O_NOFOLLOW | constants.O_NONBLOCK;
 const APPEND = FILE | constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT;
 
-/** Opens nothing yet. `uid`: the user as whom this process reaches files. */
-export function openPrivateFolder(path: string, uid: number): PrivateFolder {
+/** Opens nothing yet. `uid`: the user as whom this process reaches files. `hide`: takes out what is not to be kept. */
+export function openPrivateFolder(path: string, uid: number, hide = (text: string): string => text): PrivateFolder {
   /** Holds the folders open while `work` lasts: a folder put in their place meanwhile is not entered. */
   const inside = async <T>(names: readonly string[], make: boolean, work: (folder: Held) => Promise<T>): Promise<T> => {
     const held: number[] = [];
@@ -53,12 +53,12 @@ export function openPrivateFolder(path: string, uid: number): PrivateFolder {
     path,
     read: (name, maxBytes) =>
       withFile(name, false, async (folder, file) => textIn(await openOwn(folder.at(file), FILE, uid), maxBytes)),
-    write: (name, text) => withFile(name, true, (folder, file) => replace(folder, file, text)),
+    write: (name, text) => withFile(name, true, (folder, file) => replace(folder, file, hide(text))),
     append: (name, line) =>
       withFile(name, true, async (folder, file) => {
         const handle = await openOwn(folder.at(file), APPEND, uid);
         try {
-          await handle.writeFile(`${line}\n`);
+          await handle.writeFile(`${hide(line)}\n`);
           await handle.sync();
         } finally {
           await handle.close();

@@ -1,5 +1,6 @@
 /** A unit's last words, by `journalctl` (which knows who may read what). */
 import type { Scope } from '../core/model.ts';
+import { withoutSecrets } from '../core/secrets.ts';
 import { UNSAFE } from '../core/visible.ts';
 import type { Clock } from '../io/clock.ts';
 import type { Run } from '../io/run.ts';
@@ -53,7 +54,10 @@ function linesOf(entry: string): readonly string[] {
   if (entry === '') return [];
   try {
     const { MESSAGE: message }: { MESSAGE?: unknown } = JSON.parse(entry);
-    return messageText(message).trimEnd().split('\n').map(printable);
+    return messageText(message)
+      .trimEnd()
+      .split('\n')
+      .map((line) => withoutSecrets(printable(line)));
   } catch {
     return [];
   }

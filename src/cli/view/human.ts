@@ -81,7 +81,7 @@ export function humanView({ out, err, style, errStyle, progress, quiet }: HumanP
       if (result.notRestored.length > 0) err.write(`not as before: ${result.notRestored.join(', ')}\n`);
       if (result.error) err.write(errorText(result.error, errStyle, modeOf(result, manifest)));
     },
-    data: (_, text) => print(text.endsWith('\n') ? text : `${text}\n`),
+    data: (_, text) => print(visible(text.endsWith('\n') ? text : `${text}\n`)),
     openToAll: (path) => warn([openToAllWords(path)]),
     error(error) {
       progress.end();

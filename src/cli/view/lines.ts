@@ -27,7 +27,7 @@ export function gpuLines(gpu: GpuReading, style: Style): readonly string[] {
     return [style.dim(`GPU memory not measured: ${whyWords(gpu.why)}; figures below are declared`)];
   return gpu.gpus.map((card) => {
     const { index, name, usedBytes, totalBytes } = card;
-    const label = style.dim([name, cardNote(card)].filter((part) => part !== '').join(' '));
+    const label = style.dim([visible(name), cardNote(card)].filter((part) => part !== '').join(' '));
     if (usedBytes === null) return `GPU ${index} ${label} memory not told`;
     if (totalBytes === null) return `GPU ${index} ${formatBytes(usedBytes)} used ${label}`;
     const share = totalBytes === 0 ? 0 : Math.min(1, usedBytes / totalBytes);
