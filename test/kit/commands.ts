@@ -7,7 +7,8 @@ import type { Host } from '../../src/execute/host.ts';
 import type { Ran } from './cli.ts';
 
 export interface Machine {
-  readonly manifest: Manifest;
+  /** Or how it is loaded. */
+  readonly manifest: Manifest | (() => Promise<Manifest>);
   readonly host: Host;
   readonly hide?: Parts['hide'];
   /** Columns of the terminal that stdout and stderr are. */
@@ -16,6 +17,7 @@ export interface Machine {
 }
 
 export async function command(argv: readonly string[], { manifest, host, hide, columns, env }: Machine): Promise<Ran> {
+  const load = async () => (typeof manifest === 'function' ? manifest() : manifest);
   const out = { stdout: '', stderr: '' };
   const sink = (name: keyof typeof out) => ({
     isTerminal: columns !== undefined,
@@ -31,8 +33,8 @@ export async function command(argv: readonly string[], { manifest, host, hide, c
     stdout: sink('stdout'),
     stderr: sink('stderr'),
     stop: new AbortController().signal,
-    loadManifest: async () => manifest,
-    manifestPaths: async () => manifest.files,
+    loadManifest: load,
+    manifestPaths: async () => (await load()).files,
     manifestSchema: async () => ({}),
     openDemo: unused,
     openHost: async () => host,
