@@ -100,7 +100,7 @@ const parts: Parts = {
     const { openRealHost } = await import('./real-host.ts');
     const nodeMajor = Number.parseInt(process.versions.node, 10);
     const kill = (pid: number, signal: 'SIGKILL' | 0) => process.kill(pid, signal);
-    const host = openRealHost({ env, uid, home, nodeMajor, kill });
+    const host = openRealHost({ env, uid, pid: process.pid, home, nodeMajor, kill });
     host.warm();
     return host;
   },

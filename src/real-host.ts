@@ -9,15 +9,15 @@ import { parseHostMemory } from './gpu/host-memory.ts';
 import { withLedger } from './gpu/ledger.ts';
 import { openTelemetry } from './gpu/vendors.ts';
 import { systemClock } from './io/clock.ts';
+import { fileLocks } from './io/file-lock.ts';
 import { systemFiles } from './io/files.ts';
 import type { Http } from './io/http.ts';
 import { kernelFiles } from './io/kernel-files.ts';
 import { pathFacts } from './io/path-facts.ts';
 import { systemProcesses } from './io/processes.ts';
 import { type Kill, onPath, openRun } from './io/run.ts';
-import { openFigures } from './state/figures.ts';
-import { openLastMode } from './state/last-mode.ts';
-import { openRecords } from './state/records.ts';
+import { runtimeFolder } from './state/lock.ts';
+import { openState } from './state/state.ts';
 import { busAddress } from './systemd/address.ts';
 import { openJournal } from './systemd/journal.ts';
 import { ancestors, commandOf } from './systemd/lineage.ts';
@@ -28,6 +28,8 @@ import type { Units } from './systemd/units.ts';
 export interface Surroundings {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly uid: number;
+  /** Of this process. */
+  readonly pid: number;
   readonly home: string;
   /** Of the running Node. */
   readonly nodeMajor: number;
@@ -39,10 +41,19 @@ export interface RealHost extends Host {
   warm(): void;
 }
 
-export function openRealHost({ env, uid, home, nodeMajor, kill }: Surroundings): RealHost {
+export function openRealHost({ env, uid, pid, home, nodeMajor, kill }: Surroundings): RealHost {
   const clock = systemClock;
   const run = openRun(env, kill);
-  const stateDir = `${env['XDG_STATE_HOME'] || `${home}/.local/state`}/gpumod`;
+  const state = openState({
+    files: systemFiles,
+    locks: fileLocks,
+    processes: systemProcesses,
+    nowMs: clock.nowMs,
+    pid,
+    uid,
+    stateFolder: `${env['XDG_STATE_HOME'] || `${home}/.local/state`}/gpumod`,
+    runtimeFolder: runtimeFolder(env, uid, pathFacts),
+  });
   const closers: (() => Promise<void>)[] = [];
 
   const units = once(async (scope: Scope): Promise<Units> => {
@@ -81,9 +92,7 @@ export function openRealHost({ env, uid, home, nodeMajor, kill }: Surroundings):
     driver: (service) => driver(service.engine),
     telemetry,
     hostMemory,
-    lastMode: openLastMode(systemFiles, stateDir),
-    records: openRecords(systemFiles, stateDir),
-    figures: openFigures(systemFiles, stateDir),
+    ...state,
     owner: openOwner({ processes: systemProcesses, clock, uid }),
     warm() {
       // Nearly every manifest is about the user's own manager; one that is not pays a connection for nothing.

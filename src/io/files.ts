@@ -37,6 +37,10 @@ export interface Files {
   list(path: string): Promise<readonly string[]>;
   /** Writes the whole file at once or not at all, readable by its owner only; makes the folders it needs. */
   replace(path: string, text: string): Promise<void>;
+  /** Adds lines to a file of this user alone, on the disk when it resolves: with its length in bytes. Makes the folders it needs. */
+  append(path: string, lines: string): Promise<number>;
+  /** Also when there is none. */
+  remove(path: string): Promise<void>;
   /** Tries whether files could be put into the folder; makes the folders it needs, and leaves nothing else. */
   tryFolder(path: string): Promise<void>;
 }
@@ -55,6 +59,8 @@ export const systemFiles: Files = {
   list: (path) =>
     told(async () => (await readdir(path)).sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)))),
   replace: (path, text) => told(() => replace(path, text)),
+  append: (path, lines) => told(() => append(path, lines)),
+  remove: (path) => told(() => rm(path, { force: true })),
   tryFolder: (path) =>
     told(async () => {
       await makeFolder(path);
@@ -130,6 +136,27 @@ async function replace(path: string, text: string): Promise<void> {
   } catch (error) {
     await rm(draft, { force: true }).catch(() => {});
     throw error;
+  }
+}
+
+/** Written at the end, and not through a link. */
+const APPEND = constants.O_RDWR | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+
+async function append(path: string, lines: string): Promise<number> {
+  await makeFolder(dirname(path));
+  const handle = await open(path, APPEND, 0o600);
+  try {
+    const stats = await handle.stat();
+    requireOwn(stats);
+    // What was cut short by a crash or a full disk is a line of its own, and does not spoil the next.
+    const { buffer } = await handle.read(Buffer.alloc(1), 0, 1, Math.max(0, stats.size - 1));
+    const isCut = stats.size > 0 && buffer.toString() !== '\n';
+    const text = isCut ? `\n${lines}` : lines;
+    await handle.appendFile(text);
+    await handle.sync();
+    return stats.size + Buffer.byteLength(text);
+  } finally {
+    await handle.close();
   }
 }
 

@@ -54,6 +54,14 @@ const WORDS: Words = {
     what: `still busy after ${formatSeconds(waitedMs / 1000)}: ${busy.map(({ service, requests }) => `${service} (${requests} in flight)`).join(', ')}; nothing was changed`,
     hint: 'wait longer: --drain 5m; or cut them off: --force',
   }),
+  locked: (details) => ({
+    what: lockedWords(details),
+    hint: 'see how far it is: gpumod status; let this one wait for it: --lock-timeout 5m',
+  }),
+  'lock-unavailable': ({ path, reason }) => ({
+    what: `can't lock ${path}: ${reason}; without it two switches could be at work at once, and nothing was changed`,
+    hint: 'the folder must be yours alone (0700), and the program flock (package util-linux) on the PATH',
+  }),
   'bus-unreachable': ({ scope, address, reason }) => ({
     what: `can't reach systemd's ${scope} bus at ${address}: ${reason}`,
     hint: scope === 'user' ? 'is your user manager running? loginctl enable-linger' : 'is systemd running?',
@@ -143,6 +151,15 @@ const NOT_RUN: Readonly<Record<string, string>> = {
   EACCES: 'it is not executable',
   E2BIG: 'its arguments are too long',
 };
+
+function lockedWords({ waitedMs, by, forMs = 0, doing }: Details['locked']): string {
+  const still = waitedMs > 0 ? `still busy after ${formatSeconds(waitedMs / 1000)}` : 'busy';
+  const who = by
+    ? `gpumod ${by.command} (pid ${by.pid}) is at work for ${formatSeconds(forMs / 1000)}`
+    : 'another gpumod is at work';
+  const at = doing?.service ? `: ${doing.kind} ${doing.service}` : '';
+  return `${still}: ${who}${doing ? `, at step ${doing.step}/${doing.steps}${at}` : ''}; nothing was changed`;
+}
 
 const TIMED: Readonly<Record<string, string>> = {
   switch: 'the switch (--timeout)',

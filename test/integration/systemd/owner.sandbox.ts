@@ -205,7 +205,14 @@ it('reads the cgroup with the rest of what is up', async () => {
 describe('a switch', () => {
   const never = new AbortController().signal;
   const options = { cold: false, force: false, onFailure: 'restore', stop: never } as const;
-  const host = openRealHost({ env: process.env, uid, home: folder, nodeMajor: 20, kill: process.kill });
+  const host = openRealHost({
+    pid: process.pid,
+    env: process.env,
+    uid,
+    home: folder,
+    nodeMajor: 20,
+    kill: process.kill,
+  });
   afterAll(() => host.close());
   const modes = (service: Service) => manifest([service], [mode('talk', ['chat'])]);
 

@@ -47,6 +47,13 @@ const EXAMPLES: { readonly [C in ErrorCode]: Details[C] } = {
     ],
   },
   'requests-in-flight': { busy: [{ service: 'chat', requests: 2 }], waitedMs: 30_000 },
+  locked: {
+    waitedMs: 0,
+    by: { pid: 4711, life: 'boot/4711/1', sinceMs: 0, command: 'mode switch rag' },
+    forMs: 12_300,
+    doing: { step: 3, steps: 6, kind: 'start', service: 'chat' },
+  },
+  'lock-unavailable': { path: '/run/user/1000/gpumod/lock', reason: 'EROFS: read-only file system' },
   'bus-unreachable': { scope: 'user', address: 'unix:path=/run/user/1000/bus', reason: 'ECONNREFUSED' },
   'no-user-bus': { address: 'unix:path=/run/user/1000/bus', user: 'op' },
   'user-scope-as-root': { user: 'op' },

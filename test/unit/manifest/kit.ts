@@ -22,6 +22,8 @@ export function memoryFiles(contents: Readonly<Record<string, string>>): Files {
       return inside(path).length > 0 ? 'folder' : undefined;
     },
     list: async (path) => [...new Set(inside(path).map((name) => name.split('/')[0] ?? ''))].sort(),
+    append: async () => 0,
+    remove: async () => {},
     replace: async () => {
       throw new Error('a manifest is never written');
     },
