@@ -1,4 +1,5 @@
 /** The one class gpumod throws: a code and its data, no prose (`cli/view/words.ts` writes the sentences). */
+import type { Cause } from './cause.ts';
 import type { Why } from './facts.ts';
 import type { LockHolder } from './holder.ts';
 import type { StepKind } from './plan.ts';
@@ -128,6 +129,8 @@ export interface UnitFailure {
   readonly restarting: boolean;
   /** The last lines of its journal, oldest first. */
   readonly journal: readonly string[];
+  /** Found in more lines than those; absent = none that we know. */
+  readonly cause?: Cause;
 }
 
 export type ErrorCode = keyof Details;

@@ -32,6 +32,8 @@ export interface Trouble {
   wakeRefused?: boolean | 'room';
   /** The unit fails as soon as it is started; `loop`: systemd starts it again and again. */
   diesAtStart?: boolean | 'loop';
+  /** What its journal says; oldest first. */
+  journal?: readonly string[];
   /** The unit comes up, and dies while its engine loads. */
   diesWhileLoading?: boolean;
   /** Ready, and not on the GPU. */
@@ -326,7 +328,10 @@ export function world(
         },
       },
       units: async () => units,
-      journal: async () => ({ tail: async () => ['RuntimeError: something broke'] }),
+      journal: async () => ({
+        tail: async (unit, { lines }) =>
+          (byUnit(unit)?.trouble.journal ?? ['RuntimeError: something broke']).slice(-lines),
+      }),
       driver: async ({ name }) =>
         driver.nap && members.get(name)?.trouble.untold ? { ...driver, nap: { ...driver.nap, untold: true } } : driver,
       telemetry: { read: async (_signal, detail) => reading(detail) },

@@ -1,8 +1,10 @@
 /** Errors to sentences: what failed, why, and the next command. With its two neighbours the only English besides help. */
+import type { Cause } from '../../core/cause.ts';
 import type { AnyGpumodError, Details, ErrorCode, MemoryHolder, UnitFailure } from '../../core/errors.ts';
 import { near } from '../../core/near.ts';
 import { formatBytes, formatSeconds } from '../../core/units.ts';
 import { visible } from '../../core/visible.ts';
+import { causeWords } from './cause-words.ts';
 import { problemHint, problemWords, takenHint, takenWords } from './problem-words.ts';
 import { reasonWords, whyWords } from './reasons.ts';
 
@@ -231,7 +233,7 @@ function killHint(holder: MemoryHolder | undefined): string | undefined {
   return holder && `see: gpumod status; if it is to go: kill ${holder.pid}`;
 }
 
-function unitFailureWords({ service, unit, result, exitStatus, restarting, journal }: UnitFailure): string {
+function unitFailureWords({ service, unit, result, exitStatus, restarting, journal, cause }: UnitFailure): string {
   const status = exitStatus === undefined || exitStatus === 0 ? '' : ` ${exitStatus}`;
   const how = result === 'done' || result === 'success' ? 'it did not stay up' : `${result}${status}`;
   const again = restarting ? '; systemd kept restarting it, so it was stopped' : '';
@@ -239,7 +241,16 @@ function unitFailureWords({ service, unit, result, exitStatus, restarting, journ
   return [
     `${service}: ${unit} failed (${how})${again}`,
     ...(lines.length ? ['  its last journal lines:', ...lines] : []),
+    ...(cause ? causeLines(cause, service, journal) : []),
   ].join('\n');
+}
+
+/** With the line that says so, if it is not among those shown. */
+function causeLines(cause: Cause, service: string, shown: readonly string[]): readonly string[] {
+  const { what, fix } = causeWords(cause, service);
+  const { line } = cause;
+  const above = line !== undefined && !shown.some((each) => each.includes(line));
+  return [...(above ? ['  and before that:', `    ${line}`] : []), `  cause: ${what}`, `  fix: ${fix}`];
 }
 
 function cannotHint(service: string, verb: string, reason: string): string {

@@ -67,6 +67,7 @@ const EXAMPLES: { readonly [C in ErrorCode]: Details[C] } = {
     exitStatus: 1,
     restarting: true,
     journal: ['torch.OutOfMemoryError: CUDA out of memory.'],
+    cause: { code: 'gpu-memory', facts: {}, line: 'torch.OutOfMemoryError: CUDA out of memory.' },
   },
   'engine-refused': { service: 'chat', request: 'POST /wake_up', status: 500, reason: 'CUDA Error: out of memory' },
   'engine-unreachable': { service: 'chat', request: 'POST /sleep', reason: 'reset' },
