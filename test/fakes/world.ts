@@ -30,6 +30,8 @@ export interface Trouble {
   /** What it frees goes on counting as used for so many readings. */
   lateReads?: number;
   wakeRefused?: boolean | 'room';
+  /** /wake_up ends the process. */
+  diesAtWake?: boolean;
   /** The unit fails as soon as it is started; `loop`: systemd starts it again and again. */
   diesAtStart?: boolean | 'loop';
   /** What its journal says; oldest first. */
@@ -252,6 +254,14 @@ export function world(
       async wake(service) {
         const member = byService(service);
         log.push(`wake ${service.name}`);
+        if (member.trouble.diesAtWake) {
+          goDown(member, 'failed');
+          throw new GpumodError('engine-unreachable', {
+            service: service.name,
+            request: 'POST /wake_up',
+            reason: 'reset',
+          });
+        }
         if (member.trouble.wakeRefused)
           throw new GpumodError('engine-refused', {
             service: service.name,
