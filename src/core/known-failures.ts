@@ -182,7 +182,6 @@ export const KNOWN_FAILURES = [
       /is not a local folder and is not a valid model identifier|Invalid repository ID or local directory/,
       /RepositoryNotFoundError/,
     ],
-    also: [/Invalid repository ID or local directory specified: '(?<model>[^']+)'/],
   },
   {
     code: 'hub-unreachable',
@@ -275,7 +274,7 @@ export const KNOWN_FAILURES = [
     says: [/sleep mode is not configured|[Ss]leep mode is not enabled/],
     survived: true,
   },
-  { code: 'no-dev-mode', says: [/"POST \/sleep\b[^"]*" 404\b/, /"POST \/wake_up\b[^"]*" 404\b/], survived: true },
+  { code: 'no-dev-mode', says: [/"POST \/(?:sleep|wake_up)\b[^"]*" 404\b/], survived: true },
   { code: 'start-limit', says: [/Start request repeated too quickly/], ends: ['start-limit-hit'] },
   {
     code: 'engine-core',
