@@ -8,7 +8,7 @@ import { systemFiles } from './io/files.ts';
 import { openHttp } from './io/http.ts';
 import type { Run } from './io/run.ts';
 import { loadManifest } from './manifest/load.ts';
-import { recordsInMemory } from './state/records.ts';
+import { stateInMemory } from './state/in-memory.ts';
 
 /** Both lie beside the bundle this file becomes part of. */
 const MANIFEST = new URL('../modes/workstation.yaml', import.meta.url).pathname;
@@ -29,7 +29,6 @@ export async function openDemoHost({ speed, node }: DemoOptions): Promise<Demo> 
   const http = openHttp();
   const clock: Clock = { ...systemClock, ticksMs: () => systemClock.ticksMs() * speed };
   const parts: DriverParts = { http, clock, run: NO_PROGRAMS, secret: async () => '' };
-  let last: string | undefined;
   return {
     manifest: box.manifest,
     host: {
@@ -39,14 +38,7 @@ export async function openDemoHost({ speed, node }: DemoOptions): Promise<Demo> 
       driver: async (service) => openDriver(service.engine, parts),
       telemetry: box.telemetry,
       hostMemory: () => undefined, // the real machine's is not the box's
-      lastMode: {
-        read: async () => last,
-        write: async (mode) => {
-          last = mode;
-        },
-      },
-      records: recordsInMemory(),
-      figures: { read: async () => undefined, add: async () => {} },
+      ...stateInMemory(),
       owner: async () => undefined, // its processes are no units
       async close() {
         await http.close();

@@ -129,8 +129,8 @@ const parts: Parts = {
     const { openRealHost } = await import('./real-host.ts');
     const nodeMajor = Number.parseInt(process.versions.node, 10);
     const kill = (pid: number, signal: 'SIGKILL' | 0) => process.kill(pid, signal);
-    const surroundings = { env, uid, home, nodeMajor, kill, secrets: await secretTexts(), hide: secrets.hide };
-    const host = openRealHost(surroundings);
+    const own = { secrets: await secretTexts(), hide: secrets.hide };
+    const host = openRealHost({ env, uid, pid: process.pid, home, nodeMajor, kill, ...own });
     host.warm();
     return host;
   },

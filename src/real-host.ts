@@ -10,6 +10,7 @@ import { parseHostMemory } from './gpu/host-memory.ts';
 import { withLedger } from './gpu/ledger.ts';
 import { openTelemetry } from './gpu/vendors.ts';
 import { systemClock } from './io/clock.ts';
+import { fileLocks } from './io/file-lock.ts';
 import type { Http } from './io/http.ts';
 import { kernelFiles } from './io/kernel-files.ts';
 import { pathFacts } from './io/path-facts.ts';
@@ -17,9 +18,8 @@ import { openPrivateFolder } from './io/private-folder.ts';
 import { systemProcesses } from './io/processes.ts';
 import { type Kill, onPath, openRun } from './io/run.ts';
 import type { SecretTexts } from './io/secret-texts.ts';
-import { openFigures } from './state/figures.ts';
-import { openLastMode } from './state/last-mode.ts';
-import { openRecords } from './state/records.ts';
+import { runtimeFolder } from './state/lock.ts';
+import { openState } from './state/state.ts';
 import { busAddress } from './systemd/address.ts';
 import { openJournal } from './systemd/journal.ts';
 import { ancestors, commandOf } from './systemd/lineage.ts';
@@ -30,6 +30,8 @@ import type { Units } from './systemd/units.ts';
 export interface Surroundings {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly uid: number;
+  /** Of this process. */
+  readonly pid: number;
   readonly home: string;
   /** Of the running Node. */
   readonly nodeMajor: number;
@@ -44,10 +46,18 @@ export interface RealHost extends Host {
   warm(): void;
 }
 
-export function openRealHost({ env, uid, home, nodeMajor, kill, secrets, hide }: Surroundings): RealHost {
+export function openRealHost({ env, uid, pid, home, nodeMajor, kill, secrets, hide }: Surroundings): RealHost {
   const clock = systemClock;
   const run = openRun(env, kill);
-  const state = openPrivateFolder(ownFolder('state', env, home), uid, hide);
+  const state = openState({
+    locks: fileLocks,
+    processes: systemProcesses,
+    nowMs: clock.nowMs,
+    pid,
+    uid,
+    stateFolder: openPrivateFolder(ownFolder('state', env, home), uid, hide),
+    runtimeFolder: openPrivateFolder(runtimeFolder(env, uid, pathFacts), uid),
+  });
   const closers: (() => Promise<void>)[] = [];
 
   const units = once(async (scope: Scope): Promise<Units> => {
@@ -91,9 +101,7 @@ export function openRealHost({ env, uid, home, nodeMajor, kill, secrets, hide }:
     driver: (service) => driver(service.engine),
     telemetry,
     hostMemory,
-    lastMode: openLastMode(state),
-    records: openRecords(state),
-    figures: openFigures(state),
+    ...state,
     owner: openOwner({ processes: systemProcesses, clock, uid }),
     warm() {
       // Nearly every manifest is about the user's own manager; one that is not pays a connection for nothing.

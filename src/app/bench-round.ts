@@ -14,6 +14,8 @@ export interface Bench {
   readonly host: Host;
   readonly service: Service;
   readonly notify: Notify;
+  /** As it would be typed. */
+  readonly command: string;
   /** First Ctrl-C or SIGTERM: no new step. */
   readonly stop: AbortSignal;
   readonly drainMs?: number;
@@ -91,9 +93,15 @@ async function act(
   more: Pick<ServiceOptions, 'level'> = {},
   tell: (event: Event) => void = bench.notify,
 ): Promise<SwitchResult> {
-  const { manifest, host, service, stop, drainMs } = bench;
+  const { manifest, host, service, command, stop, drainMs } = bench;
   stop.throwIfAborted();
-  const options = { onFailure: 'leave', force: false, stop, ...(drainMs === undefined ? {} : { drainMs }) } as const;
+  const options = {
+    command,
+    onFailure: 'leave',
+    force: false,
+    stop,
+    ...(drainMs === undefined ? {} : { drainMs }),
+  } as const;
   const result = await changeService(manifest, service.name, verb, { ...options, ...more }, host, tell);
   if (result.end !== 'unchanged' && result.end !== 'untouched') bench.touched = true;
   if (result.error) throw result.error;

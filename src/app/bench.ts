@@ -14,6 +14,8 @@ import { accepted } from './plan-mode.ts';
 import { changeService, type ServiceOptions, type ServiceVerb } from './service.ts';
 
 export interface BenchOptions {
+  /** As it would be typed. */
+  readonly command: string;
   readonly rounds: number;
   /** Overrides the services' own drain deadlines. */
   readonly drainMs?: number;
@@ -44,7 +46,8 @@ export async function bench(
   const notes: Note[] = [];
   const restored = new Map<string, ServiceState>();
   for (const service of services) {
-    const one = { manifest, host, service, notify, notes, stop: options.stop, touched: false, ...drainOf(options) };
+    const { command, stop } = options;
+    const one = { manifest, host, service, notify, notes, command, stop, touched: false, ...drainOf(options) };
     const was = stateIn(found, service);
     const { isBack, error } = await benchOne(one, was, options.rounds, restored.size > 0);
     if (isBack) restored.set(service.name, was);
@@ -100,9 +103,9 @@ async function measured(bench: Bench, rounds: number): Promise<{ readonly thrown
 
 /** Whether it is as it was; throws no failure that gpumod knows. `hurried`: requests in flight are not waited for. */
 async function putBack(bench: Bench, was: ServiceState, hurried: boolean): Promise<boolean> {
-  const { manifest, host, service, notify } = bench;
+  const { manifest, host, service, notify, command } = bench;
   const never = new AbortController().signal;
-  const options: ServiceOptions = { onFailure: 'leave', force: hurried, stop: never, ...drainOf(bench) };
+  const options: ServiceOptions = { command, onFailure: 'leave', force: hurried, stop: never, ...drainOf(bench) };
   const isBack = async () => isAs(was, stateIn(await observe(manifest, host, never), service));
   try {
     if (await isBack()) return true;

@@ -43,7 +43,8 @@ export async function changeService(
   const figures = await recall(host, before, [wanted]);
   const target: PlanInput = { manifest, now: before, target: name, wanted, figures, because: 'asked' };
   const made = verb === 'restart' ? restartPlan(target) : planFor(target, verb);
-  return carryOut({ manifest, host, plan: made, before, options, notify, beganMs });
+  const command = `service ${verb} ${name}`;
+  return carryOut({ manifest, host, plan: made, before, options, notify, command, isMode: false, beganMs });
 }
 
 /** Before a sleep by name. `--level N --force` tries again what lied: only that proves it. */

@@ -1,9 +1,11 @@
 /** `status` and `mode current`: what is, and which mode that amounts to. Changes nothing. */
 import { type Attribution, attributionOf } from '../core/attribution.ts';
+import type { LockHolder } from '../core/holder.ts';
 import type { Manifest } from '../core/model.ts';
 import type { Observation } from '../core/state.ts';
 import type { Host } from '../execute/host.ts';
 import { type CurrentMode, currentMode } from '../plan/current.ts';
+import type { Journalled } from '../state/switch-journal.ts';
 import { observe } from './observe.ts';
 
 export interface Status {
@@ -12,6 +14,10 @@ export interface Status {
   readonly current: CurrentMode;
   /** Who holds the GPU memory; absent = nobody asked, or the GPU tool does not tell. */
   readonly held?: Attribution;
+  /** Another gpumod is at work. */
+  readonly holder?: LockHolder;
+  /** What it does, or what one did when its process died. */
+  readonly underway?: Journalled;
 }
 
 /** `processes`: also who holds the GPU memory. */
@@ -21,12 +27,21 @@ export async function status(
   signal: AbortSignal,
   detail?: 'processes',
 ): Promise<Status> {
-  const [now, last] = await Promise.all([
+  const [now, last, holder, underway] = await Promise.all([
     observe(manifest, host, signal, detail ? { detail } : {}),
     host.lastMode.read(),
+    host.lock.holder(),
+    host.switchJournal.read(),
   ]);
   const held = attributionOf(manifest, now);
-  return { manifest, now, current: currentMode(manifest, now, last), ...(held ? { held } : {}) };
+  return {
+    manifest,
+    now,
+    current: currentMode(manifest, now, last),
+    ...(held ? { held } : {}),
+    ...(holder ? { holder } : {}),
+    ...(underway ? { underway } : {}),
+  };
 }
 
 /** The names of all modes that hold now; the current one first. */

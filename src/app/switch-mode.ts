@@ -21,7 +21,8 @@ export async function switchMode(
   const { plan, now } = await inTime(host, options, beganMs, (signal) =>
     planMode(manifest, modeName, options, host, signal),
   );
-  const result = await carryOut({ manifest, host, plan, before: now, options, notify, beganMs });
+  const command = `mode switch ${modeName}`;
+  const result = await carryOut({ manifest, host, plan, before: now, options, notify, command, isMode: true, beganMs });
   if (result.end === 'reached' || result.end === 'unchanged') await host.lastMode.write(modeName);
   return result;
 }

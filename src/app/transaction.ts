@@ -11,13 +11,17 @@ import { execute } from '../execute/execute.ts';
 import { openGauge } from '../execute/gauge.ts';
 import type { Host } from '../execute/host.ts';
 import { known } from '../execute/perform.ts';
+import { currentMode } from '../plan/current.ts';
 import { plan as makePlan } from '../plan/plan.ts';
 import { changedSince, wantedAsBefore } from '../plan/wanted.ts';
 import { allowing, interruption, knownAfter, seeAgain, unmet } from './aftermath.ts';
+import { type Chronicle, type Heading, openChronicle } from './chronicle.ts';
 import { firstSleepers, learn } from './learn.ts';
 import { recall } from './recall.ts';
 
 export interface TransactionOptions {
+  /** As it would be typed, where that is not what the use case does: `bench chat`. */
+  readonly command?: string;
   readonly onFailure: FailurePolicy;
   readonly force: boolean;
   /** Overrides the services' own drain deadlines. */
@@ -35,18 +39,36 @@ export interface Transaction {
   readonly before: Observation;
   readonly options: TransactionOptions;
   readonly notify: Notify;
+  /** As it would be typed: `mode switch rag`. */
+  readonly command: string;
+  /** The target is a mode; else a service. */
+  readonly isMode: boolean;
   /** `host.clock.ticksMs()` when the command began. */
   readonly beganMs: number;
 }
 
 /** Throws only before anything was touched (`requests-in-flight`, ...); every later failure is in the result. */
 export async function carryOut(transaction: Transaction): Promise<SwitchResult> {
+  const { host, plan, before, notify } = transaction;
+  if (plan.steps.length === 0) {
+    notify({ type: 'plan', plan });
+    return result(transaction, { end: 'unchanged', reports: [], after: before });
+  }
+  const chronicle = openChronicle(host, await headingOf(transaction), plan, before, notify);
+  const ending = await carriedOut({ ...transaction, notify: chronicle.notify }, chronicle);
+  await chronicle.end(ending);
+  return ending;
+}
+
+async function headingOf({ manifest, host, before, options, command, isMode }: Transaction): Promise<Heading> {
+  const current = currentMode(manifest, before, await host.lastMode.read());
+  return { command: options.command ?? command, isMode, from: current.kind === 'mode' ? current.mode : null };
+}
+
+async function carriedOut(transaction: Transaction, chronicle: Chronicle): Promise<SwitchResult> {
   const { manifest, host, plan, notify, before, options } = transaction;
   notify({ type: 'plan', plan });
-  const context = contextOf(transaction);
-  if (plan.steps.length === 0) return result(transaction, { end: 'unchanged', reports: [], after: before });
-  const trouble = await host.records.trouble();
-  if (trouble) notify({ type: 'warning', why: trouble });
+  const context = { ...contextOf(transaction), begin: chronicle.begin };
   const fresh = await firstSleepers(host, plan, before);
   const forget = onAbort(options.stop, () => notify({ type: 'stopping' }));
   const execution = await drainAndExecute(context, transaction).finally(forget);
@@ -101,7 +123,7 @@ export async function inTime<T>(
   }
 }
 
-function contextOf({ manifest, host, before, options, notify, beganMs }: Transaction): Context {
+function contextOf({ manifest, host, before, options, notify, beganMs }: Transaction): Omit<Context, 'begin'> {
   const signal = bounded(host, options, beganMs, never());
   const elapsed = () => (host.clock.ticksMs() - beganMs) / 1000;
   return {

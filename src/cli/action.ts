@@ -3,6 +3,8 @@ import type { Parts } from './parts.ts';
 import type { View } from './view/view.ts';
 
 export interface Call {
+  /** As it was typed, in full and without options: `mode switch rag`. */
+  readonly command: string;
   readonly args: readonly string[];
   /** By camel-cased long name; a flag is true. */
   readonly options: Readonly<Record<string, unknown>>;

@@ -35,8 +35,14 @@ export const GLOBAL_OPTIONS: readonly OptionSpec[] = [
   { flags: '--debug', help: 'stack traces of errors' },
 ];
 
+const LOCK_TIMEOUT: OptionSpec = {
+  flags: '--lock-timeout <duration>',
+  help: 'wait this long for another gpumod to end (default: not at all, exit 75)',
+};
+
 const SWITCH_OPTIONS: readonly OptionSpec[] = [
   { flags: '--timeout <duration>', help: 'bound the whole switch (exit 124)' },
+  LOCK_TIMEOUT,
   { flags: '--drain <duration>', help: 'wait this long for requests in flight' },
   { flags: '--force', help: 'do not wait for requests in flight' },
   { flags: '--on-failure <policy>', help: 'after a failed step', choices: FAILURE_POLICIES },
@@ -168,6 +174,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     options: [
       { flags: '--rounds <count>', help: 'how many times each is stopped and started (default 3)' },
       { flags: '-y, --yes', help: 'do not ask' },
+      LOCK_TIMEOUT,
       { flags: '--drain <duration>', help: 'wait this long for requests in flight' },
     ],
     examples: ['gpumod bench vllm-chat', 'gpumod bench vllm-chat vllm-tts --rounds 5 --yes --json'],

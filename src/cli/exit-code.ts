@@ -28,6 +28,8 @@ const BY_CODE: Readonly<Record<ErrorCode, number>> = {
   'no-such-service': EXIT.noSuchName,
   refused: EXIT.manifest,
   'requests-in-flight': EXIT.busy,
+  locked: EXIT.busy,
+  'lock-unavailable': EXIT.unreachable,
   'bus-unreachable': EXIT.unreachable,
   'no-user-bus': EXIT.unreachable,
   'user-scope-as-root': EXIT.unreachable,

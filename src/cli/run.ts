@@ -20,7 +20,8 @@ export async function run(argv: readonly string[], version: string, given: Parts
     const { spec, args, options } = asked;
     const { ACTIONS, openView } = await import('./actions/index.ts');
     view = openView(options, parts, spec.action === 'demo' ? demoSpeed(options) : 1);
-    return await ACTIONS[spec.action]({ args, options, view, parts });
+    const command = [spec.aliasOf ?? spec.path, ...args].join(' ');
+    return await ACTIONS[spec.action]({ command, args, options, view, parts });
   } catch (thrown) {
     if (debug && thrown instanceof Error) parts.stderr.write(`${thrown.stack}\n`);
     if (!isGpumodError(thrown)) return bug(thrown, debug, parts);

@@ -1,5 +1,8 @@
 /** The one class gpumod throws: a code and its data, no prose (`cli/view/words.ts` writes the sentences). */
+import type { Cause } from './cause.ts';
 import type { Why } from './facts.ts';
+import type { LockHolder } from './holder.ts';
+import type { StepKind } from './plan.ts';
 import type { Holder, PortTaken, Problem } from './problem.ts';
 
 /** The data of every error, by code. */
@@ -18,6 +21,21 @@ export interface Details {
     readonly busy: readonly { readonly service: string; readonly requests: number }[];
     readonly waitedMs: number;
   };
+  /** Another gpumod is at work; without `by` it can't be told which. `waitedMs`: as long as was allowed. */
+  readonly locked: {
+    readonly waitedMs: number;
+    readonly by?: LockHolder;
+    /** Since when it is at work. */
+    readonly forMs?: number;
+    /** How far it is: step k of n. */
+    readonly doing?: {
+      readonly step: number;
+      readonly steps: number;
+      readonly kind?: StepKind;
+      readonly service?: string;
+    };
+  };
+  readonly 'lock-unavailable': { readonly path: string; readonly reason: string };
   readonly 'bus-unreachable': { readonly scope: string; readonly address: string; readonly reason: string };
   readonly 'no-user-bus': { readonly address: string; readonly user: string };
   readonly 'user-scope-as-root': { readonly user: string };
@@ -113,6 +131,8 @@ export interface UnitFailure {
   readonly restarting: boolean;
   /** The last lines of its journal, oldest first. */
   readonly journal: readonly string[];
+  /** Found in more lines than those; absent = none that we know. */
+  readonly cause?: Cause;
 }
 
 export type ErrorCode = keyof Details;

@@ -1,7 +1,7 @@
 /** What is told while gpumod works (events) and when it is done (outcomes). */
 import type { AnyGpumodError } from './errors.ts';
-import type { Why } from './facts.ts';
 import type { Fallback, Plan, Step } from './plan.ts';
+import type { Underway } from './record.ts';
 import type { Observation } from './state.ts';
 
 export type StepOutcome =
@@ -24,8 +24,6 @@ export interface StepReport {
 
 export type Event =
   | { readonly type: 'plan'; readonly plan: Plan }
-  /** The switch goes on without it. */
-  | { readonly type: 'warning'; readonly why: Why }
   | {
       readonly type: 'draining';
       readonly busy: readonly { readonly service: string; readonly requests: number }[];
@@ -42,6 +40,10 @@ export type Event =
     }
   | { readonly type: 'step-finished'; readonly report: StepReport }
   | { readonly type: 'restoring'; readonly because: AnyGpumodError }
+  /** Nothing of this switch can be kept on the disk: it is carried out all the same. */
+  | { readonly type: 'unrecorded'; readonly reason: string }
+  /** A switch before this one: its process died. */
+  | { readonly type: 'interrupted'; readonly entry: Underway }
   /** The first Ctrl-C or SIGTERM: what runs is brought to its end. */
   | { readonly type: 'stopping' };
 

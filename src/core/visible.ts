@@ -9,3 +9,11 @@ export function visible(text: string): string {
     return code < 256 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u${code.toString(16)}`;
   });
 }
+
+/** For text that is to be read without them: CSI (colours, cursor), OSC (titles, links) up to BEL or ST, and two-character escapes. */
+export const ESCAPE_SEQUENCES: RegExp = new RegExp(
+  ['\\u001b\\[[0-?]*[ -/]*[@-~]', '\\u001b\\][^\\u0007\\u001b]*(?:\\u0007|\\u001b\\\\)', '\\u001b[@-Z\\\\-_]'].join(
+    '|',
+  ),
+  'g',
+);

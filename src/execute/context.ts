@@ -13,6 +13,8 @@ export interface Context {
   /** What the plan was made from. */
   readonly before: Observation;
   readonly notify: Notify;
+  /** Before a step acts: writes it down. Never throws. */
+  readonly begin: (step: Step) => Promise<void>;
   /** Aborts running calls (a deadline of the whole); a first Ctrl-C only `stop`s. */
   readonly signal: AbortSignal;
   /** What a deadline of the whole is, milliseconds. */

@@ -63,6 +63,7 @@ function listenEarly(context: Context, plan: Plan): void {
 async function carryOut(context: Context, step: Step): Promise<StepReport> {
   const startSeconds = context.elapsed();
   context.notify({ type: 'step-started', step, atSeconds: startSeconds });
+  await context.begin(step);
   const { outcome, engineMs, freedBytes } = await perform(context, step);
   return {
     step,

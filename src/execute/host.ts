@@ -4,12 +4,10 @@ import type { Scope, Service } from '../core/model.ts';
 import type { Driver } from '../engines/driver.ts';
 import type { Telemetry } from '../gpu/telemetry.ts';
 import type { Clock } from '../io/clock.ts';
-import type { Figures } from '../state/figures.ts';
-import type { LastMode } from '../state/last-mode.ts';
-import type { Records } from '../state/records.ts';
+import type { State } from '../state/state.ts';
 import type { Journal, Units } from '../systemd/units.ts';
 
-export interface Host {
+export interface Host extends State {
   readonly clock: Clock;
   /** Connects on first use. */
   units(scope: Scope): Promise<Units>;
@@ -19,9 +17,6 @@ export interface Host {
   readonly telemetry: Telemetry;
   /** Undefined where the system does not tell. */
   hostMemory(): HostMemory | undefined;
-  readonly lastMode: LastMode;
-  readonly records: Records;
-  readonly figures: Figures;
   /** Whose process listens at the service's address; undefined = there is no telling on this machine. Never throws. */
   owner(service: Service, unit: UnitFacts, signal: AbortSignal): Promise<PortOwner | undefined>;
   /** Closes what was opened; safe to call twice. */

@@ -1,6 +1,6 @@
 /** A folder that belongs to this user alone: what gpumod keeps is read and written without following what others could put there. */
 import { closeSync, constants, fstatSync, fsyncSync, openSync, type Stats } from 'node:fs';
-import { chmod, mkdir, mkdtemp, open, rename, rm, rmdir, stat } from 'node:fs/promises';
+import { chmod, type FileHandle, mkdir, mkdtemp, open, rename, rm, rmdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { FileFailure, textIn, told } from './files.ts';
 
@@ -15,8 +15,10 @@ export interface PrivateFolder {
   read(name: string, maxBytes: number): Promise<string>;
   /** Writes the whole file at once or not at all; it is on the disk then, and so is its name. */
   write(name: string, text: string): Promise<void>;
-  /** Puts a line at the end of the file; it is on the disk then. */
-  append(name: string, line: string): Promise<void>;
+  /** Puts a line at the end of the file, on the disk when it resolves: with the file's length in bytes. */
+  append(name: string, line: string): Promise<number>;
+  /** Also when there is none. */
+  remove(name: string): Promise<void>;
   /** Makes the folder (`''`: this one) and tries whether a file could be put into it; leaves nothing else. */
   prepare(name: string): Promise<void>;
 }
@@ -24,7 +26,7 @@ export interface PrivateFolder {
 const FOLDER = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
 /** Not through a link, and without waiting for a pipe's other end. */
 const FILE = constants.O_NOFOLLOW | constants.O_NONBLOCK;
-const APPEND = FILE | constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT;
+const APPEND = FILE | constants.O_RDWR | constants.O_APPEND | constants.O_CREAT;
 
 /** Opens nothing yet. `uid`: the user as whom this process reaches files. `hide`: takes out what is not to be kept. */
 export function openPrivateFolder(path: string, uid: number, hide = (text: string): string => text): PrivateFolder {
@@ -55,15 +57,9 @@ export function openPrivateFolder(path: string, uid: number, hide = (text: strin
       withFile(name, false, async (folder, file) => textIn(await openOwn(folder.at(file), FILE, uid), maxBytes)),
     write: (name, text) => withFile(name, true, (folder, file) => replace(folder, file, hide(text))),
     append: (name, line) =>
-      withFile(name, true, async (folder, file) => {
-        const handle = await openOwn(folder.at(file), APPEND, uid);
-        try {
-          await handle.writeFile(`${hide(line)}\n`);
-          await handle.sync();
-        } finally {
-          await handle.close();
-        }
-      }),
+      withFile(name, true, async (folder, file) => added(await openOwn(folder.at(file), APPEND, uid), hide(line))),
+    remove: (name) =>
+      withFile(name, false, (folder, file) => rm(folder.at(file), { force: true })).catch(unlessMissing),
     prepare: (name) =>
       naming(join(path, name), () =>
         inside(name === '' ? [] : name.split('/'), true, async ({ at }) => rmdir(await mkdtemp(at('.try-')))),
@@ -133,7 +129,7 @@ async function makeRoot(path: string, uid: number, mayLackParent = true): Promis
   await mkdir(path, { mode: 0o700 });
 }
 
-async function openOwn(path: string, flags: number, uid: number) {
+async function openOwn(path: string, flags: number, uid: number): Promise<FileHandle> {
   const handle = await open(path, flags, 0o600);
   try {
     const stats = await handle.stat();
@@ -175,6 +171,25 @@ async function replace({ fd, at }: Held, file: string, text: string): Promise<vo
     await rm(draft, { force: true }).catch(() => {});
     throw error;
   }
+}
+
+async function added(file: FileHandle, line: string): Promise<number> {
+  try {
+    const { size } = await file.stat();
+    // What was cut short by a crash or a full disk is a line of its own, and does not spoil the next.
+    const { buffer } = await file.read(Buffer.alloc(1), 0, 1, Math.max(0, size - 1));
+    const isCut = size > 0 && buffer.toString() !== '\n';
+    const text = `${isCut ? '\n' : ''}${line}\n`;
+    await file.appendFile(text);
+    await file.sync();
+    return size + Buffer.byteLength(text);
+  } finally {
+    await file.close();
+  }
+}
+
+function unlessMissing(error: unknown): void {
+  if (!(error instanceof FileFailure) || error.kind !== 'missing') throw error;
 }
 
 /** The system's words name a path of ours under /proc; and where a link is not followed, it speaks of too many. */

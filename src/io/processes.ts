@@ -40,6 +40,8 @@ export interface Processes {
   stat(pid: number): string;
   /** The kernel's name of it, at most 15 characters. Anyone may read it, and it never blocks. */
   comm(pid: number): string;
+  /** Differs from boot to boot; empty where the system does not tell. */
+  bootId(): string;
   /** Parts of its own memory: reading them waits as long as it holds that memory locked. Undefined = not told by then. */
   memoryOf(pid: number, part: 'cmdline' | 'environ', signal: AbortSignal): Promise<string | undefined>;
 }
@@ -75,6 +77,7 @@ export const systemProcesses: Processes = {
   cgroup: (pid) => textOf(`/proc/${pid}/cgroup`) ?? '',
   stat: (pid) => textOf(`/proc/${pid}/stat`) ?? '',
   comm: (pid) => textOf(`/proc/${pid}/comm`)?.trim() ?? '',
+  bootId: () => textOf('/proc/sys/kernel/random/boot_id')?.trim() ?? '',
   memoryOf: (pid, part, signal) =>
     new Promise((resolve) => {
       if (signal.aborted) return resolve(undefined);

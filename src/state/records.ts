@@ -56,17 +56,6 @@ export function openRecords(folder: PrivateFolder): Records {
   };
 }
 
-/** For as long as the process lasts, in `kept`: for machines that are not real. */
-export function recordsInMemory(kept: Map<string, Remembered> = new Map()): Records {
-  return {
-    read: async (service) => kept.get(service),
-    async keep(service, changes, nowMs) {
-      kept.set(service, changed(kept.get(service), changes, nowMs));
-    },
-    trouble: async () => undefined,
-  };
-}
-
 type Entry = Readonly<Record<string, unknown>>;
 
 /** What is not understood is as good as not there: it is never repaired by guessing. */

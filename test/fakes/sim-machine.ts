@@ -10,7 +10,7 @@ import { openDriver } from '../../src/engines/registry.ts';
 import type { Host } from '../../src/execute/host.ts';
 import type { Telemetry } from '../../src/gpu/telemetry.ts';
 import { type Clock, systemClock } from '../../src/io/clock.ts';
-import { recordsInMemory } from '../../src/state/records.ts';
+import { nothingKept, stateInMemory } from '../../src/state/in-memory.ts';
 import type { JobEnd, Units } from '../../src/systemd/units.ts';
 import { countingParts } from './driver-parts.ts';
 
@@ -57,7 +57,8 @@ export async function simMachine(manifest: Manifest, options: SimMachineOptions 
   const totalBytes = options.cardBytes ?? 24 * GIB;
   const card = await startCard({ gpus: Array.from({ length: cards }, () => ({ totalBytes })), releaseDelayMs: 5 });
   const log: string[] = [];
-  const records = new Map<string, Remembered>();
+  const kept = nothingKept();
+  const { records } = kept;
   const units = new Map(
     [...manifest.services.values()].map((service) => [
       service.unit,
@@ -83,7 +84,6 @@ export async function simMachine(manifest: Manifest, options: SimMachineOptions 
   };
   const parts = countingParts(fast);
   const driver = openDriver('vllm', parts);
-  const last: { mode?: string } = {};
   const unitFor = (service: string) => the(manifest.services.get(service)?.unit ?? '');
   return {
     card,
@@ -105,15 +105,8 @@ export async function simMachine(manifest: Manifest, options: SimMachineOptions 
       journal: async () => ({ tail: async () => ['RuntimeError: something broke'] }),
       driver: async () => driver,
       telemetry: options.telemetry?.(card) ?? cardTelemetry(card),
-      lastMode: {
-        read: async () => last.mode,
-        write: async (mode) => {
-          last.mode = mode;
-        },
-      },
-      records: recordsInMemory(records),
+      ...stateInMemory(kept),
       hostMemory: () => undefined,
-      figures: { read: async () => undefined, add: async () => {} },
       owner: async () => undefined,
       async close() {},
     },

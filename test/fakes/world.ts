@@ -5,13 +5,13 @@
 
 import { GpumodError } from '../../src/core/errors.ts';
 import type { EngineFacts, GpuProcess, GpuReading, NapAbility, PortOwner, UnitFacts } from '../../src/core/facts.ts';
-import { type Learned, withSamples } from '../../src/core/figures.ts';
+import type { Learned } from '../../src/core/figures.ts';
 import type { Manifest, Service, SleepLevel } from '../../src/core/model.ts';
 import { onAbort } from '../../src/core/on-abort.ts';
 import type { Remembered } from '../../src/core/remembered.ts';
 import type { Driver } from '../../src/engines/driver.ts';
 import type { Host } from '../../src/execute/host.ts';
-import { recordsInMemory } from '../../src/state/records.ts';
+import { nothingKept, stateInMemory } from '../../src/state/in-memory.ts';
 import type { JobEnd, Units } from '../../src/systemd/units.ts';
 import { CAN_SLEEP } from './build.ts';
 
@@ -30,8 +30,12 @@ export interface Trouble {
   /** What it frees goes on counting as used for so many readings. */
   lateReads?: number;
   wakeRefused?: boolean | 'room';
+  /** /wake_up ends the process. */
+  diesAtWake?: boolean;
   /** The unit fails as soon as it is started; `loop`: systemd starts it again and again. */
   diesAtStart?: boolean | 'loop';
+  /** What its journal says; oldest first. */
+  journal?: readonly string[];
   /** The unit comes up, and dies while its engine loads. */
   diesWhileLoading?: boolean;
   /** Ready, and not on the GPU. */
@@ -98,11 +102,10 @@ export function world(
   cardBytes: number | null = 24 * 2 ** 30,
 ): World {
   const log: string[] = [];
-  const last: { mode?: string } = {};
   const examined: string[] = [];
-  const records = new Map<string, Remembered>();
-  const inMemory = recordsInMemory(records);
-  const figures = new Map<string, Learned>();
+  const kept = nothingKept();
+  const { last, records, figures } = kept;
+  const inMemory = stateInMemory(kept);
   const looks: ('total' | 'processes')[] = [];
   let ticks = 0;
   let busLost = false;
@@ -251,6 +254,14 @@ export function world(
       async wake(service) {
         const member = byService(service);
         log.push(`wake ${service.name}`);
+        if (member.trouble.diesAtWake) {
+          goDown(member, 'failed');
+          throw new GpumodError('engine-unreachable', {
+            service: service.name,
+            request: 'POST /wake_up',
+            reason: 'reset',
+          });
+        }
         if (member.trouble.wakeRefused)
           throw new GpumodError('engine-refused', {
             service: service.name,
@@ -327,33 +338,25 @@ export function world(
         },
       },
       units: async () => units,
-      journal: async () => ({ tail: async () => ['RuntimeError: something broke'] }),
+      journal: async () => ({
+        tail: async (unit, { lines }) =>
+          (byUnit(unit)?.trouble.journal ?? ['RuntimeError: something broke']).slice(-lines),
+      }),
       driver: async ({ name }) =>
         driver.nap && members.get(name)?.trouble.untold ? { ...driver, nap: { ...driver.nap, untold: true } } : driver,
       telemetry: { read: async (_signal, detail) => reading(detail) },
       hostMemory: () => undefined,
-      lastMode: {
-        read: async () => last.mode,
-        write: async (mode) => {
-          last.mode = mode;
-        },
-      },
+      ...inMemory,
       records: {
-        read: inMemory.read,
+        read: inMemory.records.read,
         async keep(service, changes, nowMs) {
           if (members.get(service)?.trouble.diskFull) throw new Error('ENOSPC');
-          await inMemory.keep(service, changes, nowMs);
+          await inMemory.records.keep(service, changes, nowMs);
         },
         trouble: async () =>
           [...members.values()].some(({ trouble }) => trouble.diskFull)
             ? { code: 'state-folder', detail: '/state/gpumod/services: ENOSPC: no space left on device' }
             : undefined,
-      },
-      figures: {
-        read: async (service) => figures.get(service),
-        async add(service, samples, version) {
-          figures.set(service, withSamples(figures.get(service), samples, version));
-        },
       },
       owner: async (service) => members.get(service.name)?.trouble.owner,
       async close() {},

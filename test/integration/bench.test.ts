@@ -68,7 +68,7 @@ function machine(
     events,
     stop,
     bench: (names: readonly string[], rounds = 1, also = notify) =>
-      bench(box, names, { rounds, stop: stop.signal }, host, (event) => {
+      bench(box, names, { command: 'bench', rounds, stop: stop.signal }, host, (event) => {
         events.push(event);
         also(event);
       }),
@@ -239,7 +239,11 @@ describe('gpumod bench', () => {
   it('does not ask with --yes', async () => {
     const { code, asked, stdout } = await command('bench chat --yes --rounds 1 --json', 'n');
     expect({ code, asked }).toEqual({ code: 0, asked: [] });
-    expect(JSON.parse(stdout)).toMatchObject({ rounds: 1, services: [{ name: 'chat', level: 1 }], notRestored: [] });
+    expect(JSON.parse(stdout)).toMatchObject({
+      rounds: 1,
+      services: [{ name: 'chat', level: 1 }],
+      notRestored: [],
+    });
   });
 });
 

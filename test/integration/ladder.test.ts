@@ -212,11 +212,8 @@ describe('an engine that can not tell whether it sleeps', () => {
     await into(here, 'a', quiet);
     here.trouble('big').diskFull = true;
     here.log.length = 0;
-    const events: Event[] = [];
-    const { end } = await into(here, 'b', quiet, (event) => events.push(event));
-    expect(end).toBe('reached');
+    expect((await into(here, 'b', quiet)).end).toBe('reached');
     expect(here.log).toEqual(['stop big', 'start other']);
-    expect(events.flatMap((event) => (event.type === 'warning' ? [event.why.code] : []))).toEqual(['state-folder']);
   });
 
   it('is not known any more after a sleep that failed', async () => {
@@ -249,6 +246,17 @@ describe('what is no lie of the level', () => {
     await into(here, 'b');
     expect(here.log).toContain('stop deep');
     expect(lies(here)).toEqual([]);
+  });
+
+  it('an engine that died for want of room, as its journal tells, and of nothing else', async () => {
+    const died = async (line: string) => {
+      const journal = [line, ...Array(50).fill('  in run')];
+      const here = world(box, { deep: 'asleep' }, at('0.24.0', { diesAtWake: true, journal }));
+      await into(here, 'a');
+      return lies(here);
+    };
+    expect(await died('torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB.')).toEqual([]);
+    expect(await died('AssertionError: weights are gone')).toMatchObject([{ reason: 'unit exit-code' }]);
   });
 
   it('but the second rung is remembered as well as the first', async () => {

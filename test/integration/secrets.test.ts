@@ -12,13 +12,16 @@ import type { Host } from '../../src/execute/host.ts';
 import { systemFiles } from '../../src/io/files.ts';
 import { openHttp } from '../../src/io/http.ts';
 import { openPrivateFolder } from '../../src/io/private-folder.ts';
+import { systemProcesses } from '../../src/io/processes.ts';
 import { openRun } from '../../src/io/run.ts';
 import { openSecretTexts } from '../../src/io/secret-texts.ts';
 import { loadManifest } from '../../src/manifest/load.ts';
 import { secretsIn } from '../../src/manifest/secrets.ts';
 import { openFigures } from '../../src/state/figures.ts';
+import { openHistory } from '../../src/state/history.ts';
 import { openLastMode } from '../../src/state/last-mode.ts';
 import { openRecords } from '../../src/state/records.ts';
+import { openSwitchJournal } from '../../src/state/switch-journal.ts';
 import { fastClock } from '../fakes/driver-parts.ts';
 import { world } from '../fakes/world.ts';
 import { gpumod } from '../kit/cli.ts';
@@ -124,6 +127,13 @@ async function machine() {
     lastMode: openLastMode(state),
     records: openRecords(state),
     figures: openFigures(state),
+    history: openHistory(state),
+    switchJournal: openSwitchJournal({
+      folder: state,
+      processes: systemProcesses,
+      nowMs: Date.now,
+      pid: process.pid,
+    }),
   });
   await host().records.keep('strict', { lies: [{ level: 1, reason: `401 ${KEYS.env}`, atMs: 1 }] }, 1);
   return { manifest, host, hide: secrets.hide };

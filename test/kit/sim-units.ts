@@ -19,6 +19,8 @@ export interface SimUnits {
   readonly card: Card;
   /** For the program: a `nvidia-smi` that reads this card is on its PATH. */
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** Where it keeps what outlives a command. */
+  readonly stateFolder: string;
   /** Writes a service's unit anew, with further arguments of its engine. */
   write(service: string, ...args: readonly string[]): Promise<void>;
   stopAll(): Promise<void>;
@@ -64,7 +66,9 @@ export async function simUnits(
       PATH: `${join(folder, 'bin')}:${process.env['PATH']}`,
       GPUMOD_MANIFEST: manifestPath,
       GPUMOD_SIM_CARD: socketPath,
+      XDG_STATE_HOME: join(folder, 'state'),
     },
+    stateFolder: join(folder, 'state/gpumod'),
     async write(name, ...args) {
       const service = manifest.services.get(name);
       if (!service) throw new Error(`no service ${name}`);

@@ -2,11 +2,12 @@
 import * as app from '../../app/bench.ts';
 import { findService } from '../../app/find.ts';
 import { GpumodError } from '../../core/errors.ts';
+import type { Manifest } from '../../core/model.ts';
 import type { Action, Call } from '../action.ts';
 import { EXIT, exitCodeOf } from '../exit-code.ts';
 import { durationMs, flag, manifestOf, positive } from '../options.ts';
 import { benchDocument, benchLines, benchTable, restoredLine } from '../view/bench.ts';
-import { withHost } from './with-host.ts';
+import { withLock } from './with-host.ts';
 
 const DEFAULT_ROUNDS = 3;
 
@@ -14,14 +15,19 @@ export const bench: Action = async (call) => {
   const rounds = positive(call, 'rounds') ?? DEFAULT_ROUNDS;
   if (!Number.isInteger(rounds)) throw new GpumodError('usage', { problem: `--rounds: ${rounds} is no whole number` });
   const drainMs = durationMs(call, 'drain');
-  const manifest = await manifestOf(call);
-  const names = [...new Set(call.args)].map((name) => findService(manifest, name).name);
+  const known = (manifest: Manifest) => [...new Set(call.args)].map((name) => findService(manifest, name).name);
+  const names = known(await manifestOf(call));
   if (!flag(call, 'yes') && !(await agreed(call, names, rounds))) {
     call.parts.stderr.write('nothing was changed\n');
     return EXIT.failed;
   }
-  return withHost(call, async (host) => {
-    const options = { rounds, stop: call.parts.stop, ...(drainMs === undefined ? {} : { drainMs }) };
+  return withLock(call, known, async (host, manifest) => {
+    const options = {
+      command: call.command,
+      rounds,
+      stop: call.parts.stop,
+      ...(drainMs === undefined ? {} : { drainMs }),
+    };
     const result = await app.bench(manifest, names, options, host, call.view.event);
     await show(call, result, rounds);
     if (result.notRestored.length > 0) return EXIT.notRestored;

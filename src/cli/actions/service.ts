@@ -5,11 +5,11 @@ import { primeService } from '../../app/prime.ts';
 import { changeService, type ServiceVerb } from '../../app/service.ts';
 import { status as lookAround } from '../../app/status.ts';
 import { GpumodError } from '../../core/errors.ts';
-import type { SleepLevel } from '../../core/model.ts';
-import type { Action } from '../action.ts';
+import type { Manifest, SleepLevel } from '../../core/model.ts';
+import type { Action, Call } from '../action.ts';
 import { EXIT, exitCodeOfResult } from '../exit-code.ts';
 import { flag, positive, text, transactionOptions } from '../options.ts';
-import { withHost } from './with-host.ts';
+import { withHost, withLock } from './with-host.ts';
 
 export const list: Action = (call) =>
   withHost(call, async (host, manifest) => {
@@ -25,11 +25,12 @@ export const status: Action = (call) =>
     return EXIT.ok;
   });
 
+const named = (call: Call) => (manifest: Manifest) => findService(manifest, call.args[0] ?? '');
+
 const changing =
   (verb: ServiceVerb): Action =>
   (call) =>
-    withHost(call, async (host, manifest) => {
-      const service = findService(manifest, call.args[0] ?? '');
+    withLock(call, named(call), async (host, manifest, service) => {
       const level = text(call, 'level');
       const options = {
         ...transactionOptions(call, manifest),
@@ -50,9 +51,9 @@ export const wake = changing('wake');
 const prime: Action = (call) => {
   if (text(call, 'level') === '2')
     throw new GpumodError('usage', { problem: '--prime is of level 1: level 2 has no slow first time' });
-  return withHost(call, async (host, manifest) => {
-    const { name } = findService(manifest, call.args[0] ?? '');
-    const result = await primeService(manifest, name, transactionOptions(call, manifest), host, call.view.event);
+  return withLock(call, named(call), async (host, manifest, { name }) => {
+    const options = { ...transactionOptions(call, manifest), command: call.command };
+    const result = await primeService(manifest, name, options, host, call.view.event);
     await call.view.switched(result, manifest);
     return exitCodeOfResult(result);
   });

@@ -2,12 +2,12 @@
 import { defaultMode, findMode } from '../../app/find.ts';
 import * as app from '../../app/switch-mode.ts';
 import { GpumodError } from '../../core/errors.ts';
-import { OFF } from '../../core/model.ts';
+import { type Manifest, OFF } from '../../core/model.ts';
 import type { Action, Call } from '../action.ts';
 import { exitCodeOfResult } from '../exit-code.ts';
 import { flag, manifestOf, transactionOptions } from '../options.ts';
 import { plan } from './plan.ts';
-import { withHost } from './with-host.ts';
+import { withLock } from './with-host.ts';
 
 export const switchMode: Action = async (call) => {
   const [name] = call.args;
@@ -20,8 +20,8 @@ export const switchMode: Action = async (call) => {
 export const switchOff: Action = (call) => switchMode({ ...call, args: [OFF.name] });
 
 function switchTo(call: Call, name: string): Promise<number> {
-  return withHost(call, async (host, manifest) => {
-    findMode(manifest, name);
+  const known = (manifest: Manifest) => findMode(manifest, name);
+  return withLock(call, known, async (host, manifest) => {
     const options = { ...transactionOptions(call, manifest), cold: flag(call, 'cold') };
     const result = await app.switchMode(manifest, name, options, host, call.view.event);
     await call.view.switched(result, manifest);

@@ -6,12 +6,13 @@ import type { Attribution } from '../../core/attribution.ts';
 import { type AnyGpumodError, GpumodError } from '../../core/errors.ts';
 import type { NapAbility } from '../../core/facts.ts';
 import { isServed, type Mode, type Service } from '../../core/model.ts';
+import { progressOf, type Underway } from '../../core/record.ts';
 import type { Event, StepReport, SwitchResult } from '../../core/report.ts';
 import type { ObservedService } from '../../core/state.ts';
+import { causeDocument } from './cause-words.ts';
 import { gpuDocument, holderDocument, holdingOf } from './memory.ts';
 import { planDocument, rounded, stepDocument } from './plan-document.ts';
 import { barWords, stateNote } from './plan-words.ts';
-import { whyWords } from './reasons.ts';
 import { errorWords } from './words.ts';
 
 export const SCHEMA_VERSION = 1;
@@ -22,10 +23,20 @@ export function statusDocument(status: Status): object {
     mode: currentDocument(status.current),
     ...gpuDocument(status.now.gpu),
     hostMemory: status.now.hostMemory ?? null,
+    switching: switchingDocument(status),
+    interrupted: status.underway && !status.underway.isAtWork ? interruptedDocument(status.underway.entry) : null,
     services: servicesDocument(status),
     foreign: status.held?.foreign.map(holderDocument) ?? null,
     unattributed: status.held?.unknown.map(holderDocument) ?? null,
   };
+}
+
+/** The gpumod that is at work; of some commands it is not told how far they are. */
+function switchingDocument({ holder, underway, now }: Status): object | null {
+  if (!holder) return null;
+  const { pid, command, sinceMs } = holder;
+  const entry = underway?.isAtWork && underway.entry.by.pid === pid ? underway.entry : undefined;
+  return { pid, command, forSeconds: rounded((now.atMs - sinceMs) / 1000), ...(entry ? progressOf(entry) : {}) };
 }
 
 export function currentDocument(current: Status['current']): object {
@@ -140,8 +151,25 @@ export function errorDocument(error: AnyGpumodError, mode?: string): { readonly 
   const { what, hint } = errorWords(error, mode);
   const cause = error.cause instanceof Error ? error.cause.message : undefined;
   return {
-    error: { code: error.code, message: what, hint: hint ?? null, cause: cause ?? null, details: error.details },
+    error: {
+      code: error.code,
+      message: what,
+      hint: hint ?? null,
+      cause: cause ?? null,
+      details: detailsDocument(error),
+    },
   };
+}
+
+export function interruptedDocument(entry: Underway): object {
+  const { id, command, target, from, beganMs, phase } = entry;
+  return { id, command, target, from, phase, beganUnixSeconds: Math.round(beganMs / 1000), ...progressOf(entry) };
+}
+
+/** As they are; a known cause in words as well. */
+function detailsDocument(error: AnyGpumodError): object {
+  if (error.code !== 'unit-failed') return error.details;
+  return { ...error.details, cause: causeDocument(error.details.cause, error.details.service) };
 }
 
 /** One event a line, for `ndjson`. */
@@ -163,8 +191,10 @@ export function eventDocument(event: Event): object {
       };
     case 'step-finished':
       return { event: 'step-finished', ...reportDocument(event.report) };
-    case 'warning':
-      return { event: 'warning', code: event.why.code, detail: event.why.detail ?? null, message: whyWords(event.why) };
+    case 'unrecorded':
+      return { event: 'unrecorded', reason: event.reason };
+    case 'interrupted':
+      return { event: 'interrupted', ...interruptedDocument(event.entry) };
     case 'stopping':
       return { event: 'stopping' };
     case 'restoring':

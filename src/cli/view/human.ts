@@ -2,7 +2,7 @@
 import type { AnyGpumodError } from '../../core/errors.ts';
 import { visible } from '../../core/visible.ts';
 import type { Sink } from '../parts.ts';
-import { fallbackText, gpuLines, lastLine, modeLine, modeOf, planLine } from './lines.ts';
+import { busyLines, fallbackText, gpuLines, lastLine, modeLine, modeOf, planLine } from './lines.ts';
 import { holderRows } from './memory.ts';
 import { ownerNote, warningsOf, warningWords } from './plan-words.ts';
 import { refusalWords } from './problem-words.ts';
@@ -35,7 +35,9 @@ export function humanView({ out, err, style, errStyle, progress, quiet }: HumanP
   };
   return {
     async status(status) {
-      print(`${[modeLine(status, style), ...gpuLines(status.now.gpu, style)].join('\n')}\n\n`);
+      print(
+        `${[modeLine(status, style), ...busyLines(status, style), ...gpuLines(status.now.gpu, style)].join('\n')}\n\n`,
+      );
       await table(serviceRows(status, undefined));
       const holders = holderRows(status);
       if (holders.rows.length === 0) return;

@@ -3,6 +3,7 @@ import type { Status } from '../../app/status.ts';
 import type { GpuReading } from '../../core/facts.ts';
 import type { Manifest } from '../../core/model.ts';
 import { type Plan, RELEASES } from '../../core/plan.ts';
+import { progressOf, stepAtWork, type Underway } from '../../core/record.ts';
 import type { Event, StepReport, SwitchResult } from '../../core/report.ts';
 import { isDown, type Observation } from '../../core/state.ts';
 import { formatBytes, formatSeconds, GIB } from '../../core/units.ts';
@@ -18,6 +19,17 @@ export function modeLine({ current }: Status, style: Style): string {
     return `mode ${style.yellow('none')} (nearest: ${current.nearest}, differs in ${current.differs.join(', ')})`;
   const also = current.also.length ? style.dim(` (the same as ${current.also.join(', ')})`) : '';
   return `mode ${style.bold(current.mode)}${also}`;
+}
+
+/** Who else is at work; empty = nobody. */
+export function busyLines({ holder, underway, now }: Status, style: Style): readonly string[] {
+  if (!holder) return [];
+  const entry = underway?.isAtWork && underway.entry.by.pid === holder.pid ? underway.entry : undefined;
+  const at = entry && stepAtWork(entry);
+  const { step, steps } = entry ? progressOf(entry) : { step: 0, steps: 0 };
+  const far = entry ? `, step ${step}/${steps}${at ? `: ${at.kind} ${at.service}` : ''}` : '';
+  const time = formatSeconds((now.atMs - holder.sinceMs) / 1000);
+  return [`${style.yellow('busy')} gpumod ${visible(holder.command)} (pid ${holder.pid}) for ${time}${far}`];
 }
 
 const BAR = 24;
@@ -85,15 +97,28 @@ export function eventLine(event: Event): string | undefined {
       return stepLine(event.report);
     case 'step-fallback':
       return `${stepWords(event.step)} failed: ${errorWords(event.because).what}; ${INSTEAD[event.fallback]} instead`;
-    case 'warning':
-      return `warning: ${whyWords(event.why)}`;
     case 'restoring':
       return 'restoring what was there before';
+    case 'unrecorded':
+      return `warning: this switch can't be written down, and goes on: ${event.reason}`;
+    case 'interrupted':
+      return interruptedLine(event.entry);
     case 'stopping':
       return 'stopping: what runs is brought to its end, nothing else begins (once more: leave at once)';
     default:
       return undefined;
   }
+}
+
+/** `interrupted switch code→rag at step 3/6 (gpumod mode switch rag, pid 4711)` */
+export function interruptedLine(entry: Underway): string {
+  const { step, steps } = progressOf(entry);
+  const way = entry.isMode ? `switch ${entry.from ?? 'none'}→${entry.target}` : entry.command;
+  const where =
+    entry.phase === 'run'
+      ? 'while a command ran in it'
+      : `at step ${step}/${steps}${entry.phase === 'restore' ? ' of the way back' : ''}`;
+  return `interrupted ${way} ${where} (gpumod ${entry.command}, pid ${entry.by.pid})`;
 }
 
 /** `rag: 2 awake, 1 asleep, 5 stopped · 8.6/24.0 GiB · 6.4 s (plan 6.0 s, engines 6.2 s)` */

@@ -3,7 +3,7 @@
 import { visible } from '../../core/visible.ts';
 import type { Sink } from '../parts.ts';
 import { errorText } from './human.ts';
-import { fallbackText, gpuLines, lastLine, modeOf } from './lines.ts';
+import { busyLines, fallbackText, gpuLines, lastLine, modeOf } from './lines.ts';
 import { warningsOf, warningWords } from './plan-words.ts';
 import type { Progress } from './progress.ts';
 import { comparedRows, modeMemberRows, modeRows, planRows, type Rows, serviceRows } from './rows.ts';
@@ -19,6 +19,7 @@ export function plainView(out: Sink, err: Sink, progress: Progress, quiet: boole
   return {
     status(status) {
       print(`mode\t${status.current.kind === 'mode' ? status.current.mode : 'none'}\n`);
+      for (const line of busyLines(status, style)) err.write(visible(`${line}\n`));
       if (status.now.gpu.kind === 'measured')
         for (const { index, usedBytes, totalBytes } of status.now.gpu.gpus)
           print(`gpu\t${index}\t${usedBytes ?? '-'}\t${totalBytes ?? '-'}\n`);

@@ -74,8 +74,12 @@ export function takenWords({ unit, place, pid, command }: PortTaken): string {
 }
 
 export function takenHint({ place, pid }: Pick<PortTaken, 'place' | 'pid'>): string {
-  const look = isPath(place) ? `ss -lxp src ${place}` : `ss -ltnp 'sport = :${place}'`;
-  return `see: ${look}; stop pid ${pid}, or give the service another address (url:)`;
+  return `see: ${listenersOf(place)}; stop pid ${pid}, or give the service another address (url:)`;
+}
+
+/** The command that shows who listens at a port or socket. */
+export function listenersOf(place: string): string {
+  return isPath(place) ? `ss -lxp src ${place}` : `ss -ltnp 'sport = :${place}'`;
 }
 
 const isPath = (place: string): boolean => place.startsWith('/');

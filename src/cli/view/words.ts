@@ -1,8 +1,10 @@
 /** Errors to sentences: what failed, why, and the next command. With its two neighbours the only English besides help. */
+import type { Cause } from '../../core/cause.ts';
 import type { AnyGpumodError, Details, ErrorCode, MemoryHolder, UnitFailure } from '../../core/errors.ts';
 import { near } from '../../core/near.ts';
 import { formatBytes, formatSeconds } from '../../core/units.ts';
 import { visible } from '../../core/visible.ts';
+import { causeWords } from './cause-words.ts';
 import { problemHint, problemWords, takenHint, takenWords } from './problem-words.ts';
 import { reasonWords, whyWords } from './reasons.ts';
 
@@ -57,6 +59,14 @@ const WORDS: Words = {
   'requests-in-flight': ({ busy, waitedMs }) => ({
     what: `still busy after ${formatSeconds(waitedMs / 1000)}: ${busy.map(({ service, requests }) => `${service} (${requests} in flight)`).join(', ')}; nothing was changed`,
     hint: 'wait longer: --drain 5m; or cut them off: --force',
+  }),
+  locked: (details) => ({
+    what: lockedWords(details),
+    hint: 'see how far it is: gpumod status; let this one wait for it: --lock-timeout 5m',
+  }),
+  'lock-unavailable': ({ path, reason }) => ({
+    what: `can't lock ${path}: ${reason}; without it two switches could be at work at once, and nothing was changed`,
+    hint: 'the folder must be yours alone (0700), and the program flock (package util-linux) on the PATH',
   }),
   'bus-unreachable': ({ scope, address, reason }) => ({
     what: `can't reach systemd's ${scope} bus at ${address}: ${reason}`,
@@ -154,6 +164,15 @@ const NOT_RUN: Readonly<Record<string, string>> = {
   E2BIG: 'its arguments are too long',
 };
 
+function lockedWords({ waitedMs, by, forMs = 0, doing }: Details['locked']): string {
+  const still = waitedMs > 0 ? `still busy after ${formatSeconds(waitedMs / 1000)}` : 'busy';
+  const who = by
+    ? `gpumod ${by.command} (pid ${by.pid}) is at work for ${formatSeconds(forMs / 1000)}`
+    : 'another gpumod is at work';
+  const at = doing?.service ? `: ${doing.kind} ${doing.service}` : '';
+  return `${still}: ${who}${doing ? `, at step ${doing.step}/${doing.steps}${at}` : ''}; nothing was changed`;
+}
+
 const TIMED: Readonly<Record<string, string>> = {
   switch: 'the switch (--timeout)',
   step: 'a step',
@@ -224,7 +243,7 @@ function killHint(holder: MemoryHolder | undefined): string | undefined {
   return holder && `see: gpumod status; if it is to go: kill ${holder.pid}`;
 }
 
-function unitFailureWords({ service, unit, result, exitStatus, restarting, journal }: UnitFailure): string {
+function unitFailureWords({ service, unit, result, exitStatus, restarting, journal, cause }: UnitFailure): string {
   const status = exitStatus === undefined || exitStatus === 0 ? '' : ` ${exitStatus}`;
   const how = result === 'done' || result === 'success' ? 'it did not stay up' : `${result}${status}`;
   const again = restarting ? '; systemd kept restarting it, so it was stopped' : '';
@@ -232,7 +251,16 @@ function unitFailureWords({ service, unit, result, exitStatus, restarting, journ
   return [
     `${service}: ${unit} failed (${how})${again}`,
     ...(lines.length ? ['  its last journal lines:', ...lines] : []),
+    ...(cause ? causeLines(cause, service, journal) : []),
   ].join('\n');
+}
+
+/** With the line that says so, if it is not among those shown. */
+function causeLines(cause: Cause, service: string, shown: readonly string[]): readonly string[] {
+  const { what, fix } = causeWords(cause, service);
+  const { line } = cause;
+  const above = line !== undefined && !shown.some((each) => each.includes(line));
+  return [...(above ? ['  and before that:', `    ${line}`] : []), `  cause: ${what}`, `  fix: ${fix}`];
 }
 
 function cannotHint(service: string, verb: string, reason: string): string {

@@ -208,8 +208,16 @@ describe('a switch', () => {
   const never = new AbortController().signal;
   const options = { cold: false, force: false, onFailure: 'restore', stop: never } as const;
   const known = openSecrets();
-  const secrets = { secrets: openSecretTexts(process.env, known), hide: known.hide };
-  const host = openRealHost({ env: process.env, uid, home: folder, nodeMajor: 20, kill: process.kill, ...secrets });
+  const host = openRealHost({
+    pid: process.pid,
+    env: process.env,
+    uid,
+    home: folder,
+    nodeMajor: 20,
+    kill: process.kill,
+    secrets: openSecretTexts(process.env, known),
+    hide: known.hide,
+  });
   afterAll(() => host.close());
   const modes = (service: Service) => manifest([service], [mode('talk', ['chat'])]);
 

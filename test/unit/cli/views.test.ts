@@ -202,7 +202,7 @@ describe('several modes compared', () => {
   const exit = (args: readonly string[], exitCode: boolean) => {
     const { view } = shown({ output: 'plain' });
     const parts = { stop: never(), openHost: async () => here().host, loadManifest: async () => many };
-    return planAction({ args, options: { exitCode }, view, parts: parts as unknown as Parts });
+    return planAction({ command: 'mode plan', args, options: { exitCode }, view, parts: parts as unknown as Parts });
   };
 
   it('ends with 3 only if asked, and if one of them would change something', async () => {

@@ -17,7 +17,8 @@ function disk(text = TEXT) {
     write: async (name, copy) => {
       contents[`/cache/${name}`] = copy;
     },
-    append: async () => {},
+    append: async () => 0,
+    remove: async () => {},
     prepare: async () => {},
   };
   let loads = 0;

@@ -58,6 +58,7 @@ function processesOf(all: Readonly<Record<number, Process>>, machine: Machine): 
     socketsOf: (pid) => (of(pid)?.sockets ?? []).map(String),
     cgroup: (pid) => (of(pid) ? `1:cpu:/\n0::${of(pid)?.cgroup ?? '/user.slice/session-3.scope'}\n` : ''),
     stat: (pid) => (of(pid) ? `${pid} (a) b (c)) ${of(pid)?.state ?? 'S'} ${of(pid)?.parent ?? 1} 1 1 0 -1` : ''),
+    bootId: () => '',
     comm: (pid) => of(pid)?.comm ?? 'python3',
     memoryOf: async (pid, part) =>
       part === 'cmdline' ? of(pid)?.cmdline : of(pid)?.run && `HOME=/\0INVOCATION_ID=${of(pid)?.run}\0A=b\0`,

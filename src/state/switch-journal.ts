@@ -1,0 +1,74 @@
+/** What a switch is about to do, on the disk before it does it: so that the next command can tell what a dead one left. */
+import { isHolder, type LockHolder } from '../core/holder.ts';
+import { RECORD_VERSION, type Underway } from '../core/record.ts';
+import type { PrivateFolder } from '../io/private-folder.ts';
+import type { Processes } from '../io/processes.ts';
+import { lifeOf } from './life.ts';
+
+export interface SwitchJournal {
+  /** The whole entry, at once or not at all, and on the disk when it resolves. Throws FileFailure. */
+  write(entry: Omit<Underway, 'by'>): Promise<void>;
+  /** What is at work, or was when its process died; undefined when nothing is, or it can't be read. Never throws. */
+  read(): Promise<Journalled | undefined>;
+  /** It is over. Never throws. */
+  clear(): Promise<void>;
+}
+
+export interface Journalled {
+  readonly entry: Underway;
+  /** Its process lives. */
+  readonly isAtWork: boolean;
+}
+
+export interface JournalParts {
+  readonly folder: PrivateFolder;
+  readonly processes: Pick<Processes, 'stat' | 'bootId'>;
+  /** Unix milliseconds. */
+  readonly nowMs: () => number;
+  readonly pid: number;
+}
+
+const MAX_BYTES = 1024 * 1024;
+
+const FILE = 'switch.json';
+
+/** One JSON document. */
+export function openSwitchJournal({ folder, processes, nowMs, pid }: JournalParts): SwitchJournal {
+  let by: LockHolder | undefined;
+  return {
+    write(entry) {
+      by ??= { pid, life: lifeOf(processes, pid) ?? '', sinceMs: nowMs(), command: entry.command };
+      return folder.write(FILE, `${JSON.stringify({ ...entry, by } satisfies Underway)}\n`);
+    },
+    async read() {
+      const entry = underwayIn(await folder.read(FILE, MAX_BYTES).catch(() => ''));
+      return entry && { entry, isAtWork: lifeOf(processes, entry.by.pid) === entry.by.life };
+    },
+    clear: () => folder.remove(FILE).catch(() => {}),
+  };
+}
+
+/** What is not understood is as good as not there. */
+function underwayIn(text: string): Underway | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return isRecord(value) && isHolder((value as { by?: unknown }).by) ? (value as Underway) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Of a switch, written by this layout: its parts are taken as they were written, by us. */
+export function isRecord(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  const { version, id, command, target, beganMs, steps, before } = value as Record<string, unknown>;
+  return (
+    version === RECORD_VERSION &&
+    [id, command, target].every((text) => typeof text === 'string') &&
+    Number.isFinite(beganMs) &&
+    Array.isArray(steps) &&
+    steps.every((step) => typeof step === 'object' && step !== null) &&
+    typeof before === 'object' &&
+    before !== null
+  );
+}
