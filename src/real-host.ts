@@ -10,7 +10,7 @@ import { parseHostMemory } from './gpu/host-memory.ts';
 import { withLedger } from './gpu/ledger.ts';
 import { openTelemetry } from './gpu/vendors.ts';
 import { systemClock } from './io/clock.ts';
-import { fileLocks } from './io/file-lock.ts';
+import { openFileLocks } from './io/file-lock.ts';
 import type { Http } from './io/http.ts';
 import { kernelFiles } from './io/kernel-files.ts';
 import { pathFacts } from './io/path-facts.ts';
@@ -50,7 +50,7 @@ export function openRealHost({ env, uid, pid, home, nodeMajor, kill, secrets, hi
   const clock = systemClock;
   const run = openRun(env, kill);
   const state = openState({
-    locks: fileLocks,
+    locks: openFileLocks(env),
     processes: systemProcesses,
     nowMs: clock.nowMs,
     pid,

@@ -116,7 +116,7 @@ function exists(pid: number, kill: Kill): boolean {
 const USUAL = ['/usr/local/bin', '/usr/bin', '/bin'];
 
 /** Where a program is looked for: never where we happen to stand, which may be anybody's folder (as an empty PATH has it). */
-function foldersOf({ PATH = '' }: Readonly<Record<string, string | undefined>>): readonly string[] {
+export function foldersOf({ PATH = '' }: Readonly<Record<string, string | undefined>>): readonly string[] {
   const folders = PATH.split(':').filter((folder) => folder.startsWith('/'));
   return folders.length > 0 ? folders : USUAL;
 }
