@@ -12,6 +12,7 @@ import { moving } from './memory.ts';
 import { pastOfStart } from './on-record.ts';
 import { sleepAndVerify, stopAndVerify } from './release.ts';
 import { startAndWait, waitAwake, wakeAndWait } from './take.ts';
+import { isUnderWay, settled } from './under-way.ts';
 
 export interface Performed {
   readonly outcome: StepOutcome;
@@ -155,6 +156,7 @@ function act(context: Context, step: Step, service: Service): Promise<void> {
     case 'start':
       return startAndWait(context, service);
     case 'await':
+      if (isUnderWay(step)) return settled(context, step, service);
       return pastOfStart(context, service).then((past) => waitAwake(context, service, past));
     case 'stop':
       return stopAndVerify(context, service);

@@ -41,7 +41,7 @@ export interface One extends Placed {
 export function prepared(movers: readonly Mover[], rooms: Rooms): { items: readonly Item[]; cards: readonly Card[] } {
   const bits = (wanted: (other: Mover, i: number) => boolean) =>
     movers.reduce((mask, other, i) => (wanted(other, i) ? mask | (1 << i) : mask), 0);
-  const items = movers.map((mover, i): Item => {
+  const bare = movers.map((mover, i): Item => {
     const shared = (other: Mover) => mover.gpus.filter((gpu) => other !== mover && other.gpus.includes(gpu));
     return {
       ...mover,
@@ -49,10 +49,14 @@ export function prepared(movers: readonly Mover[], rooms: Rooms): { items: reado
       bit: 1 << i,
       rivals: bits((other) => shared(other).length > 0 && areRivals(mover, other)),
       before: bits((other) => shared(other).some((gpu) => mustFollow(mover, other, roomOn(rooms, gpu).blind))),
-      twin: bits((other, j) => j < i && areTwins(mover, other)),
+      twin: 0,
       cards: [],
     };
   });
+  const items = bare.map((item, i) => ({
+    ...item,
+    twin: bits((other, j) => j < i && bare[j]?.before === item.before && areTwins(item, other)),
+  }));
   const cards = [...new Set(movers.flatMap(({ gpus }) => gpus))].map((gpu): Card => {
     const free = roomOn(rooms, gpu).freeBytes;
     const card: Card = { work: workOn(gpu, items, rooms), free, promised: 0, freed: [], barredUntil: 0 };

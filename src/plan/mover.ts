@@ -14,7 +14,7 @@ export interface Mover {
   readonly gpus: readonly number[];
   readonly nature: Nature;
   readonly seconds: number;
-  /** It is one of those that the target waits for; else it only frees. */
+  /** It is one of those that the target waits for; else it only frees, or is left alone. */
   readonly takes: boolean;
   /**
    * What it will hold on each of its GPUs, less what it may hold there now. More (+) is held from its start on, less (-)
@@ -23,7 +23,7 @@ export interface Mover {
   readonly deltaBytes: number;
   /** Its bytes are not declared. */
   readonly blind: boolean;
-  /** A load that is under way: it has begun before the plan does. */
+  /** It has begun before the plan does, and can't be put off. */
   readonly runs: boolean;
   /** The end of a service that may take memory until it is gone. */
   readonly unrest: boolean;
@@ -40,15 +40,17 @@ export function moverFor(
   known: Known | undefined,
 ): Mover {
   const held = state ? heldBytes(service, state) : awakeBytesOf(service);
+  const stops = state?.kind === 'stopping' && (move.kind === 'stop' || move.kind === 'await');
+  const act: Move = stops ? { ...move, kind: 'stop' } : move;
   return {
     move,
     gpus: service.gpus,
-    nature: natureOf(service, move),
-    seconds: Math.max(LEAST_SECONDS, secondsFor(service, move, known)),
-    takes: !RELEASES.has(move.kind),
-    deltaBytes: bytesAfter(service, move) - held,
+    nature: natureOf(service, act),
+    seconds: Math.max(LEAST_SECONDS, secondsFor(service, act, known)),
+    takes: !RELEASES.has(move.kind) && move.because.code !== 'under-way',
+    deltaBytes: bytesAfter(service, act) - held,
     blind: !isDeclared(service),
-    runs: move.kind === 'await',
+    runs: move.kind === 'await' || stops,
     unrest: move.kind === 'stop' && state !== undefined && RESTLESS.includes(state.kind),
   };
 }

@@ -5,7 +5,7 @@
 import type { KnownFigures } from '../core/figures.ts';
 import type { Service } from '../core/model.ts';
 import type { Step } from '../core/plan.ts';
-import type { Observation } from '../core/state.ts';
+import type { Observation, ServiceState } from '../core/state.ts';
 import { MOST_MOVERS } from './board.ts';
 import { lowerBound } from './bound.ts';
 import { bestSchedule } from './exact.ts';
@@ -14,6 +14,7 @@ import { type Mover, moverFor } from './mover.ts';
 import { listSchedule, type Placed, type Rank, type Rooms } from './schedule.ts';
 import { isBetter, scoreOf } from './score.ts';
 import type { Move } from './step-for.ts';
+import { matters, waitsFor } from './under-way.ts';
 import { waitsOf } from './waits.ts';
 
 export type OrderedStep = Omit<Step, 'usedBytesAfter' | 'deltaBytes'>;
@@ -25,6 +26,8 @@ export interface Ordered {
   readonly awakeSeconds: number;
   readonly lowerBoundSeconds: number;
 }
+
+const STOPPED: ServiceState = { kind: 'stopped' };
 
 const LONGEST_FIRST: Rank = ({ seconds }) => -seconds;
 const SHORTEST_FIRST: Rank = ({ seconds }) => seconds;
@@ -40,10 +43,20 @@ export function order(
   rooms: Rooms,
   figures: KnownFigures = new Map(),
 ): Ordered {
-  const movers = moves.flatMap((move): Mover[] => {
+  const moverOf = (move: Move, state = now.services.get(move.service)?.state): Mover[] => {
     const service = services.get(move.service);
-    return service ? [moverFor(service, now.services.get(move.service)?.state, move, figures.get(move.service))] : [];
-  });
+    return service ? [moverFor(service, state, move, figures.get(move.service))] : [];
+  };
+  const ours = moves.flatMap((move) => moverOf(move));
+  const bystanders = waitsFor(moves, services, now)
+    .flatMap((move) => moverOf(move))
+    .filter((bystander) => matters(bystander, ours, rooms));
+  // What is to start again holds nothing any more by then.
+  const ended = new Set(bystanders.map(({ move }) => move.service));
+  const movers = [
+    ...bystanders,
+    ...ours.flatMap((mover) => (ended.has(mover.move.service) ? moverOf(mover.move, STOPPED) : [mover])),
+  ];
   const groups = groupsOf(movers);
   const steps = groups.flatMap((group) => retimed(scheduled(group, rooms), rooms));
   const placed = steps.map((step) => step.placed);

@@ -20,13 +20,18 @@ export interface Outcome {
 export function outcomeOf(service: Service, seen: ObservedService, wanted: Wanted): Outcome {
   const answer = stepFor(service, seen, wanted);
   const held = heldBytes(service, seen.state);
-  const endBytes =
-    answer.kind === 'move'
-      ? bytesAfter(service, answer.move)
-      : answer.kind === 'nothing'
-        ? held
-        : awakeBytesOf(service);
-  return { service, seen, wanted, answer, heldBytes: held, endBytes };
+  return { service, seen, wanted, answer, heldBytes: held, endBytes: endBytes(service, seen, answer, held) };
+}
+
+function endBytes(service: Service, { state }: ObservedService, answer: Answer, held: number): number {
+  switch (answer.kind) {
+    case 'move':
+      return bytesAfter(service, answer.move);
+    case 'nothing':
+      return state.kind === 'stopping' ? 0 : held; // left alone, it stops all the same
+    case 'problem':
+      return awakeBytesOf(service);
+  }
 }
 
 /** In the manifest's order. */

@@ -162,3 +162,41 @@ describe('a wake that ends as a cold start', () => {
     expect(order).toEqual(['stopped chat.service', 'stopped plain.service', 'start chat.service']);
   });
 });
+
+describe('what is on its way without us', () => {
+  const kept = manifest([vllm('chat'), vllm('other', { idle: 'keep' })], [mode('talk', ['chat'])]);
+  const told = async (here: World, of: Manifest) => {
+    const events: string[] = [];
+    const result = await into(here, 'talk', of, here.host, (event) => {
+      if (event.type === 'step-started') events.push(`${event.step.kind} ${event.step.service}`);
+      if (event.type === 'step-finished') events.push(`${event.report.step.service} ${event.report.outcome.kind}`);
+    });
+    return { events, end: result.end, log: here.log, states: here.states() };
+  };
+  it.each(['starting', 'stopping'] as const)('is left alone, and nothing starts beside it: %s', async (state) => {
+    expect(await told(world(kept, { other: state }), kept)).toEqual({
+      events: ['await other', 'other done', 'start chat', 'chat done'],
+      end: 'reached',
+      log: ['start chat'],
+      states: `chat:awake other:${state === 'starting' ? 'awake' : 'stopped'}`,
+    });
+  });
+  it('gives back what a start needs as it stops', async () => {
+    const full = { memory: { awakeBytes: 15 * GIB, asleepBytes: GIB } };
+    const tight = manifest([vllm('chat', full), vllm('other', { ...full, idle: 'keep' })], [mode('talk', ['chat'])]);
+    expect(await told(world(tight, { other: 'stopping' }), tight)).toMatchObject({
+      end: 'reached',
+      log: ['start chat'],
+    });
+  });
+  it('ends the switch where it never ends, and the error says who', async () => {
+    const here = world(kept, { other: 'stopping' }, { other: { stopFails: true } });
+    const result = await into(here, 'talk', kept);
+    expect(result.error).toMatchObject({ code: 'timed-out', details: { what: 'stop', service: 'other' } });
+    expect(here.log).toEqual([]);
+  });
+  it('may come to any end', async () => {
+    const here = world(kept, { other: 'starting' }, { other: { neverReady: 'silent' } });
+    expect(await told(here, kept)).toMatchObject({ end: 'reached', log: ['start chat'] });
+  });
+});

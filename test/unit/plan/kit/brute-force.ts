@@ -10,7 +10,7 @@ interface Running {
 
 /** The earliest time at which all that takes is done; of all steps where none takes. */
 export function leastAwakeSeconds(plan: Plan, box: Box): number {
-  const acts = actsOf(plan, box);
+  const acts = actsOf(plan, box).filter(({ untold }) => !untold);
   const blind = blindGpus(plan, box);
   const gpus = [...new Set(acts.flatMap(({ step }) => step.gpus))];
   const rooms = new Map(gpus.map((gpu) => [gpu, roomOn(gpu, plan, box)]));

@@ -24,7 +24,7 @@ const isDown = (state: ServiceState) =>
 
 function bytesIn(end: End, service: Service, state: ServiceState): number {
   if (end === 'stopped') return 0;
-  if (end === 'as it is') return atMost(service, state);
+  if (end === 'as it is') return state.kind === 'stopping' ? 0 : atMost(service, state);
   return end === 'awake' ? awakeOf(service) : asleepBytesOf(service);
 }
 

@@ -63,7 +63,9 @@ const STATES: readonly ServiceState[] = [
   { kind: 'sleeping' },
   { kind: 'awake', missing: ['m'] },
   { kind: 'starting' },
+  { kind: 'starting' },
   { kind: 'waking' },
+  { kind: 'stopping' },
   { kind: 'stopping' },
   { kind: 'failed', why: { code: 'exit-code' } },
   { kind: 'failed', why: { code: 'auto-restart' } },
@@ -95,7 +97,7 @@ export function randomBox(random: Random, most = 12): Box {
       ...(random.chance(0.6) ? { asleepBytes: (random.int(0, tight ? 12 : 4) / 2) * GIB } : {}),
       ...(random.chance(0.3) ? { hostBytes: random.int(1, 30) * GIB } : {}),
     };
-    const idle = random.pick<IdlePolicy>(['sleep', 'sleep', 'sleep', 'stop', 'keep']);
+    const idle = random.pick<IdlePolicy>(['sleep', 'sleep', 'sleep', 'stop', 'keep', 'keep']);
     return random.pick(ENGINES)(`s${i}`, { gpus, memory, idle });
   });
   const place = new Map(services.map(({ name }) => [name, random.next()]));

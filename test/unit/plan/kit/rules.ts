@@ -4,7 +4,7 @@
  */
 import { asleepBytesOf, type Service } from '../../../../src/core/model.ts';
 import type { Plan, Step } from '../../../../src/core/plan.ts';
-import type { ServiceState } from '../../../../src/core/state.ts';
+import type { Observation, ServiceState } from '../../../../src/core/state.ts';
 import type { Box } from './random-box.ts';
 
 /** One letter a kind of step: Cold start, Sleep, Wake, End, Load. */
@@ -22,30 +22,74 @@ export interface Act {
   /** On each of its GPUs: at most now, and in the end. */
   readonly from: number;
   readonly to: number;
+  /** The plan says nothing of it. */
+  readonly untold?: true;
+  /** Left alone. */
+  readonly bystands: boolean;
   /** Must be over before anything but an end begins there. */
   readonly restless: boolean;
   /** Has begun before we have. */
   readonly underWay: boolean;
 }
 
+/** The plan's steps, and what goes on beside them whether the plan says so or not. */
 export function actsOf(plan: Plan, { manifest, now }: Box): readonly Act[] {
-  return plan.steps.map((step) => {
-    const service = manifest.services.get(step.service)!;
-    const { state } = now.services.get(step.service)!;
-    const isTake = step.kind !== 'sleep' && step.kind !== 'stop';
-    return {
-      id: step.id,
-      step,
-      service,
-      letter: letterOf(service, step),
-      isTake,
-      seconds: step.endSeconds - step.startSeconds,
-      from: atMost(service, state),
-      to: isTake ? awakeOf(service) : step.kind === 'stop' ? 0 : asleepBytesOf(service),
-      restless: step.kind === 'stop' && ['starting', 'waking', 'failed'].includes(state.kind),
-      underWay: step.kind === 'await',
+  const told = plan.steps.map((step) => actOf(step, plan, manifest.services.get(step.service)!, now));
+  const untold = [...manifest.services.values()].flatMap((service): Act[] => {
+    const { state } = now.services.get(service.name)!;
+    const isTold = told.some((act) => act.service === service && act.underWay);
+    if (isTold || !['starting', 'waking', 'stopping'].includes(state.kind)) return [];
+    const mine = told.find((act) => act.service === service);
+    if (mine && state.kind !== 'stopping') return []; // its own step ends it
+    const because = { code: 'under-way', from: state.kind } as const;
+    const step: Step = {
+      ...GHOST,
+      id: `${service.name} ${state.kind}`,
+      service: service.name,
+      gpus: service.gpus,
+      because,
     };
+    const act = actOf(step, plan, service, now);
+    return [{ ...act, untold: true, ...(mine ? { to: act.from } : {}) }];
   });
+  return [...told, ...untold];
+}
+
+const GHOST = {
+  kind: 'await',
+  after: [],
+  deltaBytes: 0,
+  startSeconds: 0,
+  endSeconds: 20,
+  usedBytesAfter: {},
+} as const;
+
+function actOf(step: Step, { steps }: Plan, service: Service, now: Observation): Act {
+  const { state } = now.services.get(step.service)!;
+  const bystands = step.because.code === 'under-way';
+  const ends = state.kind === 'stopping' && (bystands || step.kind === 'stop');
+  const isTake = !bystands && step.kind !== 'sleep' && step.kind !== 'stop';
+  const hasEnded = !bystands && steps.some((other) => other !== step && other.service === step.service);
+  return {
+    id: step.id,
+    step,
+    service,
+    letter: ends ? 'E' : letterOf(service, step),
+    isTake,
+    bystands,
+    seconds: step.endSeconds - step.startSeconds,
+    from: hasEnded ? 0 : atMost(service, state),
+    to: ends || step.kind === 'stop' ? 0 : step.kind === 'sleep' ? asleepBytesOf(service) : awakeOf(service),
+    restless: step.kind === 'stop' && ['starting', 'waking', 'failed'].includes(state.kind),
+    underWay: step.kind === 'await' || ends,
+  };
+}
+
+/** The state that a step leads to. */
+export function endOf({ kind, because }: Step): ServiceState {
+  if (kind === 'sleep') return { kind: 'sleeping' };
+  const ends = kind === 'stop' || (because.code === 'under-way' && because.from === 'stopping');
+  return { kind: ends ? 'stopped' : 'awake' };
 }
 
 function letterOf({ engine }: Service, { kind }: Step): Act['letter'] {
@@ -69,6 +113,7 @@ export function shared(a: Act, b: Act): readonly number[] {
 }
 
 export function mayOverlap(a: Act, b: Act): boolean {
+  if (a.service === b.service) return true;
   return shared(a, b).length === 0 || (a.underWay && b.underWay) || OVERLAP.has(a.letter + b.letter);
 }
 
@@ -84,6 +129,7 @@ export function blindGpus(plan: Plan, { now }: Box): ReadonlySet<number> {
 export function comesAfter(later: Act, earlier: Act, blind: ReadonlySet<number>): boolean {
   const gpus = shared(later, earlier);
   if (gpus.length === 0 || later.underWay) return false;
+  if (later.service === earlier.service) return earlier.underWay && !earlier.untold; // which it waits for by itself
   if (earlier.underWay && !mayOverlap(later, earlier)) return true;
   if (earlier.restless && later.letter !== 'E') return true;
   const undeclared = [later, earlier].some(({ service }) => service.memory.awakeBytes === undefined);
