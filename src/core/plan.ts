@@ -54,8 +54,10 @@ export interface Step {
   readonly because: Because;
   /** What is done when the engine refuses or lies: the fallback is part of the plan. */
   readonly ifRefused?: Fallback;
-  /** Declared bytes this step takes (+) or frees (-) on each of its GPUs; 0 = not declared. */
+  /** Declared or learned bytes this step takes (+) or frees (-) on each of its GPUs; 0 = neither. */
   readonly deltaBytes: number;
+  /** Nothing is declared: what its service held awake before, on each GPU. It is given room for, and has to prove nothing. */
+  readonly learnedBytes?: number;
   /** Predicted, seconds from the start of the switch. */
   readonly startSeconds: number;
   readonly endSeconds: number;

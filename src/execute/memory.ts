@@ -49,7 +49,7 @@ export async function moving(
  */
 export async function verifyMoved(context: Context, step: Step): Promise<number | undefined> {
   if (step.gpus.length === 0) return undefined;
-  if (step.deltaBytes === 0 || isLazy(context, step)) {
+  if (step.deltaBytes === 0 || step.learnedBytes !== undefined || isLazy(context, step)) {
     await unjudged(context);
     if (isEnding(step)) await settle(context, step);
     return undefined;

@@ -116,7 +116,7 @@ async function startAnew(
   const heldBytes = wasAsleep ? asleepBytesOf(service) : 0;
   await attempt(context, { ...step, kind: 'stop', deltaBytes: -heldBytes }, service, watch, terms);
   // The plan has a wake here, beside which more may move than beside a cold start.
-  const start: Step = { ...step, kind: 'start', deltaBytes: service.memory.awakeBytes ?? 0 };
+  const start: Step = { ...step, kind: 'start', deltaBytes: service.memory.awakeBytes ?? step.learnedBytes ?? 0 };
   return attempt(context, start, service, watch, { alone: true, ...(wasAsleep ? {} : { unjudged: true }) });
 }
 
@@ -142,9 +142,10 @@ const LEAST_BYTES = 256 * MIB;
 
 /** Where nothing is declared, a sleep must still have freed something: a 200 proves nothing. */
 function weighed(step: Step, service: Service): Step {
-  const undeclared = step.kind === 'sleep' && step.deltaBytes === 0;
+  const { learnedBytes, ...bare } = step;
+  const undeclared = step.kind === 'sleep' && (step.deltaBytes === 0 || learnedBytes !== undefined);
   const holds = isServed(service) && NATURES[service.engine].start === 'profiles';
-  return undeclared && holds ? { ...step, deltaBytes: -LEAST_BYTES } : step;
+  return undeclared && holds ? { ...bare, deltaBytes: -LEAST_BYTES } : step;
 }
 
 function act(context: Context, step: Step, service: Service): Promise<void> {

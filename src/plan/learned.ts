@@ -1,6 +1,7 @@
 /** Puts what was measured before where nothing is declared, so that room is planned for it too. Pure. */
 import { type KnownFigures, type Learned, learned, type Measure } from '../core/figures.ts';
 import type { DeclaredMemory, Manifest, Service } from '../core/model.ts';
+import type { Step } from '../core/plan.ts';
 
 /** Any level: the declared figure is for all of them too. */
 const ASLEEP: readonly Measure[] = ['asleep-bytes', 'asleep-1-bytes', 'asleep-2-bytes'];
@@ -26,6 +27,11 @@ function completed(declared: DeclaredMemory, known: Learned): DeclaredMemory {
     ...(hostBytes === undefined ? {} : { hostBytes }),
     ...declared,
   };
+}
+
+/** For a step of the service. */
+export function learnedBytes({ memory }: Service): Pick<Step, 'learnedBytes'> {
+  return memory.isLearned && memory.awakeBytes !== undefined ? { learnedBytes: memory.awakeBytes } : {};
 }
 
 /** What it holds awake is declared: then it can be relied on, as far as that goes. */

@@ -6,7 +6,6 @@ import type { ServiceState } from '../core/state.ts';
 import { secondsFor } from './costs.ts';
 import { type Nature, natureOf } from './exclusion.ts';
 import { awakeBytesOf, bytesAfter, heldBytes } from './held.ts';
-import { isDeclared } from './learned.ts';
 import type { Move } from './step-for.ts';
 
 export interface Mover {
@@ -21,7 +20,7 @@ export interface Mover {
    * only from its end on.
    */
   readonly deltaBytes: number;
-  /** Its bytes are not declared. */
+  /** Its bytes are neither declared nor learned. */
   readonly blind: boolean;
   /** It has begun before the plan does, and can't be put off. */
   readonly runs: boolean;
@@ -49,7 +48,7 @@ export function moverFor(
     seconds: Math.max(LEAST_SECONDS, secondsFor(service, act, known)),
     takes: !RELEASES.has(move.kind) && move.because.code !== 'under-way',
     deltaBytes: bytesAfter(service, act) - held,
-    blind: !isDeclared(service),
+    blind: service.memory.awakeBytes === undefined,
     runs: move.kind === 'await' || stops,
     unrest: move.kind === 'stop' && state !== undefined && RESTLESS.includes(state.kind),
   };

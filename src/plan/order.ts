@@ -17,7 +17,7 @@ import type { Move } from './step-for.ts';
 import { matters, waitsFor } from './under-way.ts';
 import { waitsOf } from './waits.ts';
 
-export type OrderedStep = Omit<Step, 'usedBytesAfter' | 'deltaBytes'>;
+export type OrderedStep = Omit<Step, 'usedBytesAfter' | 'deltaBytes' | 'learnedBytes'>;
 
 export interface Ordered {
   /** By their predicted starts; each only waits for earlier ones. */

@@ -3,6 +3,7 @@ import type { Manifest, Service } from '../core/model.ts';
 import { RELEASES, type Step } from '../core/plan.ts';
 import { isDown, type Observation } from '../core/state.ts';
 import { bytesAfter, gpusOf, heldBytes, usedBytes } from './held.ts';
+import { learnedBytes } from './learned.ts';
 import type { OrderedStep } from './order.ts';
 
 export interface Use {
@@ -42,20 +43,16 @@ export function withUse(ordered: readonly OrderedStep[], manifest: Manifest, now
     after.set(id, Object.fromEntries([...used].filter(([gpu]) => !unsaid.has(gpu))));
   }
   return {
-    steps: steps.map(
-      (step): Step => ({
-        ...step,
-        // What is only learned is planned with, and nothing has to prove it.
-        deltaBytes: manifest.services.get(step.service)?.memory.isLearned ? 0 : step.deltaBytes,
-        usedBytesAfter: after.get(step.id) ?? {},
-      }),
-    ),
+    steps: steps.map((step): Step => {
+      const service = manifest.services.get(step.service);
+      return { ...step, ...(service ? learnedBytes(service) : {}), usedBytesAfter: after.get(step.id) ?? {} };
+    }),
     peakBytes: Object.fromEntries(peak),
   };
 }
 
 /**
- * Declared bytes the step takes (+) or frees (-) on each of its GPUs. What a service in between holds (starting, failing,
+ * Bytes the step takes (+) or frees (-) on each of its GPUs. What a service in between holds (starting, failing,
  * unhealthy) can't be said: it is neither asked back from a stop nor asked for again by a wait.
  */
 export function delta({ service: name, kind }: OrderedStep, manifest: Manifest, now: Observation): number {

@@ -163,6 +163,27 @@ describe('a wake that ends as a cold start', () => {
   });
 });
 
+describe('memory that is only learned', () => {
+  const big = vllm('chat', { memory: { awakeBytes: 20 * GIB, asleepBytes: GIB } });
+  const half = manifest([big, vllm('embed', { memory: {} })], [mode('find', ['embed'])]);
+  const learned = () => {
+    const here = world(half, { chat: 'awake' });
+    here.figures.set('embed', { samples: { 'awake-bytes': [14 * GIB, 14 * GIB, 14 * GIB] } });
+    return here;
+  };
+  it('is waited for as if it were declared', async () => {
+    const here = learned();
+    const crowded = telling(here, (reading) => (here.log.length > 0 ? held(reading, 9 * GIB) : reading));
+    const result = await into(here, 'find', half, crowded);
+    expect(result.error).toMatchObject({ code: 'memory-not-free', details: { service: 'embed' } });
+    expect(here.log).toEqual(['sleep1 chat']);
+  });
+  it('is nothing that a step has to prove', async () => {
+    const here = learned(); // it takes nothing
+    expect(await into(here, 'find', half)).toMatchObject({ end: 'reached' });
+  });
+});
+
 describe('what is on its way without us', () => {
   const kept = manifest([vllm('chat'), vllm('other', { idle: 'keep' })], [mode('talk', ['chat'])]);
   const told = async (here: World, of: Manifest) => {

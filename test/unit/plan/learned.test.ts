@@ -104,11 +104,13 @@ describe('memory that is not declared, and was measured before', () => {
     const few = figures({ a: measured({ 'awake-bytes': [14 * GIB, 14 * GIB] }), b: thrice('awake-bytes', 14 * GIB) });
     expect(steps(planned(two, ['a', 'b'], down, few))).toEqual(['start a', 'start b']);
   });
-  it('is said to be learned, is in the picture, and is nothing that a step must prove', () => {
+  it('is said to be learned, is in the picture, and is given room', () => {
     const plan = made(planned(two, ['a'], { a: 'stopped', b: 'stopped' }, both));
     expect(plan.warnings).toEqual([{ code: 'memory-learned', service: 'a', bytes: 14 * GIB }]);
     expect(plan.peakBytes).toEqual({ '0': 14 * GIB });
-    expect(plan.steps).toMatchObject([{ deltaBytes: 0, usedBytesAfter: { '0': 14 * GIB } }]);
+    expect(plan.steps).toMatchObject([
+      { deltaBytes: 14 * GIB, learnedBytes: 14 * GIB, usedBytesAfter: { '0': 14 * GIB } },
+    ]);
   });
   it('never makes somebody else’s of what a service holds beyond it', () => {
     const grown = box(vllm('a', { memory: { awakeBytes: 20 * GIB } }), none('b', { idle: 'stop', memory: {} }));
@@ -117,14 +119,15 @@ describe('memory that is not declared, and was measured before', () => {
     expect(steps(answer)).toEqual(['stop b', 'start a']);
     expect(made(answer).steps[1]?.after).toEqual(['s1']);
   });
-  it('is no ground to take beside it, though there seems to be room: it goes first', () => {
+  it('lets others take beside it as if it were declared', () => {
     const of = (memory: Service['memory']) =>
       box(vllm('a', { memory: { awakeBytes: 5 * GIB, asleepBytes: GIB } }), none('b', { idle: 'stop', memory }));
     const waits = (memory: Service['memory'], known: KnownFigures) =>
       made(planned(of(memory), ['a'], { a: { kind: 'sleeping', level: 1 }, b: 'awake' }, known, 3)).steps.find(
         ({ kind }) => kind === 'wake',
       )?.after;
-    expect(waits({}, figures({ b: thrice('awake-bytes', 2 * GIB) }))).toEqual(['s1']);
+    expect(waits({}, new Map())).toEqual(['s1']);
+    expect(waits({}, figures({ b: thrice('awake-bytes', 2 * GIB) }))).toEqual([]);
     expect(waits({ awakeBytes: 2 * GIB }, new Map())).toEqual([]);
   });
   it('counts for a sleeper whose memory is declared awake only', () => {

@@ -43,6 +43,9 @@ export function randomFrom(seed: number): Random {
 }
 
 export interface Box {
+  /** What is declared. */
+  readonly given: Manifest;
+  /** And learned. */
   readonly manifest: Manifest;
   readonly now: Observation;
   readonly target: Mode;
@@ -93,7 +96,7 @@ export function randomBox(random: Random, most = 12): Box {
     const gpus = gpusFor(random, cards);
     const awake = random.int(2, Math.ceil(size * (random.chance(tight ? 0.5 : 0.2) ? 1 : 0.5))) / 2;
     const memory = {
-      ...(random.chance(0.04) ? {} : { awakeBytes: awake * GIB }),
+      ...(random.chance(0.04) ? {} : { awakeBytes: awake * GIB, ...(random.chance(0.06) ? LEARNED : {}) }),
       ...(random.chance(0.6) ? { asleepBytes: (random.int(0, tight ? 12 : 4) / 2) * GIB } : {}),
       ...(random.chance(0.3) ? { hostBytes: random.int(1, 30) * GIB } : {}),
     };
@@ -106,6 +109,7 @@ export function randomBox(random: Random, most = 12): Box {
   const others = random.chance(0.3) ? { others: random.pick<IdlePolicy>(['sleep', 'stop', 'keep']) } : {};
   const target = mode('target', among(0, tight ? 0.6 : 0.35), { warm: among(tight ? 0.6 : 0.35, 0.75), ...others });
   const of = manifest(services, [target]);
+  const given = manifest(services.map(declared), [target]);
 
   const states = new Map(services.map(({ name }) => [name, random.pick(settled ? STATES.slice(0, SETTLED) : STATES)]));
   const held = new Map(services.map((service) => [service, heldNow(service, states.get(service.name)!, random)]));
@@ -134,17 +138,25 @@ export function randomBox(random: Random, most = 12): Box {
   };
   const wanted = wantedInMode(of, target);
   const chosen = random.chance(0.15) ? cold(wanted, now) : wanted;
-  const figures = new Map(services.map(({ name }) => [name, knownBy(random)]));
-  return { manifest: of, now, target, wanted: chosen, figures, foreign };
+  const figures = new Map(services.map((service) => [service.name, knownBy(service, random)]));
+  return { given, manifest: of, now, target, wanted: chosen, figures, foreign };
 }
 
 const SECONDS = MEASURES.filter((measure) => measure.endsWith('-seconds'));
 
-function knownBy(random: Random): Known {
-  if (random.chance(0.5)) return {};
+const LEARNED = { isLearned: true } as const;
+
+function declared(service: Service): Service {
+  const { awakeBytes: _, isLearned, ...rest } = service.memory;
+  return isLearned ? { ...service, memory: rest } : service;
+}
+
+function knownBy({ memory }: Service, random: Random): Known {
+  const bytes = memory.isLearned ? { 'awake-bytes': Array(3).fill(memory.awakeBytes) } : {};
+  if (random.chance(0.5)) return { learned: { samples: bytes } };
   const some = SECONDS.filter(() => random.chance(0.6));
   const samples = Object.fromEntries(some.map((measure) => [measure, Array(3).fill(random.int(1, 400) / 10)]));
-  return { learned: { samples }, ...(random.chance(0.5) ? { neverSlept: true } : {}) };
+  return { learned: { samples: { ...samples, ...bytes } }, ...(random.chance(0.5) ? { neverSlept: true } : {}) };
 }
 
 /** Mostly one; some span two, four or all, as tensor parallelism does; some have none. */
