@@ -17,14 +17,15 @@ export function withLearned(manifest: Manifest, figures: KnownFigures): Manifest
 }
 
 function completed(declared: DeclaredMemory, known: Learned): DeclaredMemory {
-  const awakeBytes = learned(known, 'awake-bytes');
-  if (awakeBytes === undefined && declared.awakeBytes === undefined) return declared;
-  const asleep = ASLEEP.flatMap((measure) => learned(known, measure) ?? []);
   const hostBytes = learned(known, 'backup-bytes');
+  const backup = hostBytes === undefined ? {} : { hostBytes };
+  const awakeBytes = learned(known, 'awake-bytes');
+  if (awakeBytes === undefined && declared.awakeBytes === undefined) return { ...backup, ...declared };
+  const asleep = ASLEEP.flatMap((measure) => learned(known, measure) ?? []);
   return {
     ...(awakeBytes === undefined || declared.awakeBytes !== undefined ? {} : { awakeBytes, isLearned: true }),
     ...(asleep.length === 0 ? {} : { asleepBytes: Math.max(...asleep) }),
-    ...(hostBytes === undefined ? {} : { hostBytes }),
+    ...backup,
     ...declared,
   };
 }

@@ -143,12 +143,12 @@ describe('memory that is not declared, and was measured before', () => {
     expect(made(answer)).toMatchObject({ peakBytes: { '0': 10 * GIB }, warnings: [] });
   });
   it('is the backup in host RAM too', () => {
-    const of = box(vllm('a'), vllm('b'));
     const now = {
       ...observation({ a: 'awake', b: 'stopped' }),
       hostMemory: { totalBytes: 64 * GIB, availableBytes: 9 * GIB },
     };
-    const levelWith = (known: KnownFigures) => {
+    const levelWith = (known: KnownFigures, a = vllm('a')) => {
+      const of = box(a, vllm('b'));
       const answer = plan({
         manifest: of,
         now,
@@ -160,5 +160,7 @@ describe('memory that is not declared, and was measured before', () => {
     };
     expect(levelWith(new Map())).toBe(2); // twice 3 GiB of weights do not fit beside the reserve
     expect(levelWith(figures({ a: thrice('backup-bytes', 4 * GIB) }))).toBe(1);
+    expect(levelWith(figures({ a: thrice('backup-bytes', 6 * GIB) }))).toBe(2);
+    expect(levelWith(figures({ a: thrice('backup-bytes', 4 * GIB) }), vllm('a', { memory: {} }))).toBe(1);
   });
 });
