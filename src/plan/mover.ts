@@ -5,7 +5,7 @@ import { RELEASES } from '../core/plan.ts';
 import type { ServiceState } from '../core/state.ts';
 import { secondsFor } from './costs.ts';
 import { type Nature, natureOf } from './exclusion.ts';
-import { awakeBytesOf, bytesAfter, heldBytes } from './held.ts';
+import { awakeBytesOf, bytesAfter, heldBytes, type Told } from './held.ts';
 import type { Move } from './step-for.ts';
 
 export interface Mover {
@@ -37,8 +37,9 @@ export function moverFor(
   state: ServiceState | undefined,
   move: Move,
   known: Known | undefined,
+  told: Told,
 ): Mover {
-  const held = state ? heldBytes(service, state) : awakeBytesOf(service);
+  const held = state ? heldBytes(service, state, told) : awakeBytesOf(service);
   const stops = state?.kind === 'stopping' && (move.kind === 'stop' || move.kind === 'await');
   const act: Move = stops ? { ...move, kind: 'stop' } : move;
   return {
@@ -47,7 +48,7 @@ export function moverFor(
     nature: natureOf(service, act),
     seconds: Math.max(LEAST_SECONDS, secondsFor(service, act, known)),
     takes: !RELEASES.has(move.kind) && move.because.code !== 'under-way',
-    deltaBytes: bytesAfter(service, act) - held,
+    deltaBytes: bytesAfter(service, act, held) - held,
     blind: service.memory.awakeBytes === undefined,
     runs: move.kind === 'await' || stops,
     unrest: move.kind === 'stop' && state !== undefined && RESTLESS.includes(state.kind),

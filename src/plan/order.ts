@@ -10,6 +10,7 @@ import { MOST_MOVERS } from './board.ts';
 import { lowerBound } from './bound.ts';
 import { bestSchedule } from './exact.ts';
 import { groupsOf } from './group.ts';
+import { type Holdings, NOTHING_TOLD } from './held.ts';
 import { type Mover, moverFor } from './mover.ts';
 import { listSchedule, type Placed, type Rank, type Rooms } from './schedule.ts';
 import { isBetter, scoreOf } from './score.ts';
@@ -42,10 +43,12 @@ export function order(
   now: Observation,
   rooms: Rooms,
   figures: KnownFigures = new Map(),
+  holdings: Holdings = NOTHING_TOLD,
 ): Ordered {
   const moverOf = (move: Move, state = now.services.get(move.service)?.state): Mover[] => {
     const service = services.get(move.service);
-    return service ? [moverFor(service, state, move, figures.get(move.service))] : [];
+    const told = holdings.of(move.service);
+    return service ? [moverFor(service, state, move, figures.get(move.service), told)] : [];
   };
   const ours = moves.flatMap((move) => moverOf(move));
   const bystanders = waitsFor(moves, services, now)

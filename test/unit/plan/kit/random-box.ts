@@ -54,6 +54,8 @@ export interface Box {
   readonly figures: KnownFigures;
   /** Bytes that belong to no service, by GPU. */
   readonly foreign: readonly number[];
+  /** Bytes on each of its GPUs of those services that the tool tells of. */
+  readonly told: ReadonlyMap<string, number>;
 }
 
 const STATES: readonly ServiceState[] = [
@@ -112,7 +114,13 @@ export function randomBox(random: Random, most = 12): Box {
   const given = manifest(services.map(declared), [target]);
 
   const states = new Map(services.map(({ name }) => [name, random.pick(settled ? STATES.slice(0, SETTLED) : STATES)]));
-  const held = new Map(services.map((service) => [service, heldNow(service, states.get(service.name)!, random)]));
+  const attributed = random.chance(0.4);
+  const listed = new Set<Service>(services.filter(() => attributed && random.chance(0.9)));
+  const heldBy = (service: Service) => {
+    const bytes = heldNow(service, states.get(service.name)!, random);
+    return listed.has(service) ? Math.floor(bytes * random.pick([1, 0.6 + 0.6 * random.next()])) : bytes;
+  };
+  const held = new Map<Service, number>(services.map((service) => [service, heldBy(service)]));
   const foreign: number[] = [];
   const gpus = Array.from({ length: cards }, (_, index) => {
     const ours = () => services.reduce((sum, each) => sum + (each.gpus.includes(index) ? held.get(each)! : 0), 0);
@@ -130,18 +138,32 @@ export function randomBox(random: Random, most = 12): Box {
     const usedBytes = ours + foreign[card.index]!;
     return { ...card, usedBytes, freeBytes: card.totalBytes - usedBytes };
   });
+  const up = [...listed].filter((each) => held.get(each)! > 0);
+  const processes = [
+    ...up.flatMap((each, i) =>
+      each.gpus.map((gpu) => ({ gpu, pid: 100 + i, bytes: held.get(each)!, cgroup: `${APP}/${each.unit}` })),
+    ),
+    ...foreign.flatMap((bytes, gpu) => {
+      if (bytes === 0) return [];
+      return [{ gpu, pid: 1, bytes, ...(random.chance(0.7) ? { cgroup: `${APP}/x.scope` } : {}) }];
+    }),
+  ];
   const now: Observation = {
     atMs: 0,
     services: new Map(services.map(({ name }) => [name, seen(name, states.get(name)!, { nap: random.pick(NAPS) })])),
-    gpu: random.chance(0.04) ? { kind: 'unmeasured', why: { code: 'no-tool' } } : { kind: 'measured', gpus: measured },
+    gpu: random.chance(0.04)
+      ? { kind: 'unmeasured', why: { code: 'no-tool' } }
+      : { kind: 'measured', gpus: measured, ...(attributed ? { processes } : {}) },
     ...(random.chance(0.5) ? { hostMemory: { totalBytes: 128 * GIB, availableBytes: random.int(1, 80) * GIB } } : {}),
   };
+  const told = new Map(now.gpu.kind === 'measured' ? up.map((each) => [each.name, held.get(each)!]) : []);
   const wanted = wantedInMode(of, target);
   const chosen = random.chance(0.15) ? cold(wanted, now) : wanted;
   const figures = new Map(services.map((service) => [service.name, knownBy(service, random)]));
-  return { given, manifest: of, now, target, wanted: chosen, figures, foreign };
+  return { given, manifest: of, now, target, wanted: chosen, figures, foreign, told };
 }
 
+const APP = '/user.slice/user-1000.slice/user@1000.service/app.slice';
 const SECONDS = MEASURES.filter((measure) => measure.endsWith('-seconds'));
 
 const LEARNED = { isLearned: true } as const;

@@ -4,7 +4,7 @@
  */
 import { asleepBytesOf, type Service } from '../../../../src/core/model.ts';
 import type { Plan, Step } from '../../../../src/core/plan.ts';
-import type { Observation, ServiceState } from '../../../../src/core/state.ts';
+import type { ServiceState } from '../../../../src/core/state.ts';
 import type { Box } from './random-box.ts';
 
 /** One letter a kind of step: Cold start, Sleep, Wake, End, Load. */
@@ -33,8 +33,9 @@ export interface Act {
 }
 
 /** The plan's steps, and what goes on beside them whether the plan says so or not. */
-export function actsOf(plan: Plan, { manifest, now }: Box): readonly Act[] {
-  const told = plan.steps.map((step) => actOf(step, plan, manifest.services.get(step.service)!, now));
+export function actsOf(plan: Plan, box: Box): readonly Act[] {
+  const { manifest, now } = box;
+  const told = plan.steps.map((step) => actOf(step, plan, manifest.services.get(step.service)!, box));
   const untold = [...manifest.services.values()].flatMap((service): Act[] => {
     const { state } = now.services.get(service.name)!;
     const isTold = told.some((act) => act.service === service && act.underWay);
@@ -49,7 +50,7 @@ export function actsOf(plan: Plan, { manifest, now }: Box): readonly Act[] {
       gpus: service.gpus,
       because,
     };
-    const act = actOf(step, plan, service, now);
+    const act = actOf(step, plan, service, box);
     return [{ ...act, untold: true, ...(mine ? { to: act.from } : {}) }];
   });
   return [...told, ...untold];
@@ -64,12 +65,13 @@ const GHOST = {
   usedBytesAfter: {},
 } as const;
 
-function actOf(step: Step, { steps }: Plan, service: Service, now: Observation): Act {
-  const { state } = now.services.get(step.service)!;
+function actOf(step: Step, { steps }: Plan, service: Service, box: Box): Act {
+  const { state } = box.now.services.get(step.service)!;
   const bystands = step.because.code === 'under-way';
   const ends = state.kind === 'stopping' && (bystands || step.kind === 'stop');
   const isTake = !bystands && step.kind !== 'sleep' && step.kind !== 'stop';
   const hasEnded = !bystands && steps.some((other) => other !== step && other.service === step.service);
+  const from = hasEnded ? 0 : atMost(service, box);
   return {
     id: step.id,
     step,
@@ -78,8 +80,13 @@ function actOf(step: Step, { steps }: Plan, service: Service, now: Observation):
     isTake,
     bystands,
     seconds: step.endSeconds - step.startSeconds,
-    from: hasEnded ? 0 : atMost(service, state),
-    to: ends || step.kind === 'stop' ? 0 : step.kind === 'sleep' ? asleepBytesOf(service) : awakeOf(service),
+    from,
+    to:
+      ends || step.kind === 'stop'
+        ? 0
+        : step.kind === 'sleep'
+          ? asleepBytesOf(service)
+          : Math.max(awakeOf(service), from),
     restless: step.kind === 'stop' && ['starting', 'waking', 'failed'].includes(state.kind),
     underWay: step.kind === 'await' || ends,
   };
@@ -103,9 +110,16 @@ export function awakeOf(service: Service): number {
   return Math.max(service.memory.awakeBytes ?? 0, asleepBytesOf(service));
 }
 
-export function atMost(service: Service, state: ServiceState): number {
+/** On each of its GPUs now, at most. */
+export function atMost(service: Service, { now, told }: Box): number {
+  const { state } = now.services.get(service.name)!;
   if (state.kind === 'stopped' || (state.kind === 'failed' && state.why.code !== 'auto-restart')) return 0;
-  return state.kind === 'sleeping' ? asleepBytesOf(service) : awakeOf(service);
+  const measured = told.get(service.name);
+  const declared = state.kind === 'sleeping' ? asleepBytesOf(service) : awakeOf(service);
+  if (measured === undefined) return declared;
+  if (state.kind === 'sleeping') return measured;
+  const hasAll = state.kind === 'awake' && !state.missing && ['vllm', 'sglang'].includes(service.engine);
+  return Math.max(measured, hasAll ? asleepBytesOf(service) : declared);
 }
 
 export function shared(a: Act, b: Act): readonly number[] {
@@ -138,20 +152,20 @@ export function comesAfter(later: Act, earlier: Act, blind: ReadonlySet<number>)
 
 /** Bytes that the services may use on a card beside what may be foreign; undefined = it can't be said. */
 export function roomOn(gpu: number, plan: Plan, box: Box): number | undefined {
-  const { manifest, now } = box;
+  const { manifest, now, told } = box;
   if (now.gpu.kind === 'unmeasured' || blindGpus(plan, box).has(gpu)) return undefined;
   const card = now.gpu.gpus[gpu]!;
   const certain = [...manifest.services.values()].reduce((sum, service) => {
     const { state } = now.services.get(service.name)!;
     const settled = state.kind === 'sleeping' || (state.kind === 'awake' && !state.missing);
-    return service.gpus.includes(gpu) && settled ? sum + atMost(service, state) : sum;
+    return service.gpus.includes(gpu) ? sum + (told.get(service.name) ?? (settled ? atMost(service, box) : 0)) : sum;
   }, 0);
   return card.totalBytes! - manifest.gpuReserveBytes - Math.max(0, card.usedBytes! - certain);
 }
 
 /** What the services without a step, and those whose step has not changed anything yet, hold at most. */
-export function heldAtFirst(gpu: number, { manifest, now }: Box): number {
-  return [...manifest.services.values()]
+export function heldAtFirst(gpu: number, box: Box): number {
+  return [...box.manifest.services.values()]
     .filter((service) => service.gpus.includes(gpu))
-    .reduce((sum, service) => sum + atMost(service, now.services.get(service.name)!.state), 0);
+    .reduce((sum, service) => sum + atMost(service, box), 0);
 }
