@@ -66,7 +66,8 @@ export function bestSchedule(movers: readonly Mover[], rooms: Rooms, incumbent: 
   const earliest = (item: Item, last: number): number => {
     let start = last;
     for (const one of placed) if ((item.rivals | item.before) & one.item.bit) start = Math.max(start, one.end);
-    if (needsRoom(item)) for (const card of item.cards) start = Math.max(start, freeAt(card, item.deltaBytes));
+    if (needsRoom(item))
+      for (const card of item.cards) start = Math.max(start, freeAt(card, item.deltaBytes + item.overBytes));
     return start;
   };
 

@@ -21,10 +21,12 @@ function completed(declared: DeclaredMemory, known: Learned): DeclaredMemory {
   const backup = hostBytes === undefined ? {} : { hostBytes };
   const awakeBytes = learned(known, 'awake-bytes');
   if (awakeBytes === undefined && declared.awakeBytes === undefined) return { ...backup, ...declared };
+  const peakBytes = learned(known, 'peak-bytes');
   const asleep = ASLEEP.flatMap((measure) => learned(known, measure) ?? []);
   return {
     ...(awakeBytes === undefined || declared.awakeBytes !== undefined ? {} : { awakeBytes, isLearned: true }),
     ...(asleep.length === 0 ? {} : { asleepBytes: Math.max(...asleep) }),
+    ...(peakBytes === undefined ? {} : { peakBytes }),
     ...backup,
     ...declared,
   };

@@ -20,6 +20,8 @@ export interface Mover {
    * only from its end on.
    */
   readonly deltaBytes: number;
+  /** What it needs more than that while it is at work. */
+  readonly overBytes: number;
   /** Its bytes are neither declared nor learned. */
   readonly blind: boolean;
   /** It has begun before the plan does, and can't be put off. */
@@ -42,13 +44,16 @@ export function moverFor(
   const held = state ? heldBytes(service, state, told) : awakeBytesOf(service);
   const stops = state?.kind === 'stopping' && (move.kind === 'stop' || move.kind === 'await');
   const act: Move = stops ? { ...move, kind: 'stop' } : move;
+  const takes = !RELEASES.has(move.kind) && move.because.code !== 'under-way';
+  const end = bytesAfter(service, act, held);
   return {
     move,
     gpus: service.gpus,
     nature: natureOf(service, act),
     seconds: Math.max(LEAST_SECONDS, secondsFor(service, act, known)),
-    takes: !RELEASES.has(move.kind) && move.because.code !== 'under-way',
-    deltaBytes: bytesAfter(service, act, held) - held,
+    takes,
+    deltaBytes: end - held,
+    overBytes: takes && move.kind !== 'await' ? Math.max(0, (service.memory.peakBytes ?? 0) - end) : 0,
     blind: service.memory.awakeBytes === undefined,
     runs: move.kind === 'await' || stops,
     unrest: move.kind === 'stop' && state !== undefined && RESTLESS.includes(state.kind),

@@ -12,7 +12,7 @@ import { bestSchedule } from './exact.ts';
 import { groupsOf } from './group.ts';
 import { type Holdings, NOTHING_TOLD } from './held.ts';
 import { type Mover, moverFor } from './mover.ts';
-import { listSchedule, type Placed, type Rank, type Rooms } from './schedule.ts';
+import { listSchedule, type Placed, type Rank, type Rooms, roomOn } from './schedule.ts';
 import { isBetter, scoreOf } from './score.ts';
 import type { Move } from './step-for.ts';
 import { matters, waitsFor } from './under-way.ts';
@@ -56,10 +56,11 @@ export function order(
     .filter((bystander) => matters(bystander, ours, rooms));
   // What is to start again holds nothing any more by then.
   const ended = new Set(bystanders.map(({ move }) => move.service));
-  const movers = [
+  const wished = [
     ...bystanders,
     ...ours.flatMap((mover) => (ended.has(mover.move.service) ? moverOf(mover.move, STOPPED) : [mover])),
   ];
+  const movers = withinRoom(wished, rooms);
   const groups = groupsOf(movers);
   const steps = groups.flatMap((group) => retimed(scheduled(group, rooms), rooms));
   const placed = steps.map((step) => step.placed);
@@ -72,6 +73,20 @@ export function order(
     awakeSeconds: awake,
     lowerBoundSeconds: Math.max(0, ...bounding.map((group) => lowerBound(group, rooms))),
   };
+}
+
+/** A take finds as much room for its peak as there is in the end: to fit in any order, it must do with that. */
+function withinRoom(movers: readonly Mover[], rooms: Rooms): readonly Mover[] {
+  if (!movers.some(({ overBytes }) => overBytes > 0)) return movers;
+  const spare = (gpu: number) => {
+    const { freeBytes, blind } = roomOn(rooms, gpu);
+    if (blind) return 0;
+    return movers.reduce((free, mover) => free - (mover.gpus.includes(gpu) ? mover.deltaBytes : 0), freeBytes);
+  };
+  return movers.map((mover) => {
+    if (mover.overBytes === 0) return mover;
+    return { ...mover, overBytes: Math.max(0, Math.min(mover.overBytes, ...mover.gpus.map(spare))) };
+  });
 }
 
 function scheduled(group: readonly Mover[], rooms: Rooms): readonly Placed[] {

@@ -142,6 +142,20 @@ describe('memory that is not declared, and was measured before', () => {
     const answer = planned(of, ['a'], { a: 'stopped' }, figures({ a: thrice('awake-bytes', 30 * GIB) }));
     expect(made(answer)).toMatchObject({ peakBytes: { '0': 10 * GIB }, warnings: [] });
   });
+  it('is the peak of a take: it waits for room for that, as far as there will be any', () => {
+    const of = box(
+      vllm('a', { memory: { awakeBytes: 8 * GIB } }),
+      vllm('b', { idle: 'stop', memory: { awakeBytes: 14 * GIB } }),
+    );
+    const waits = (known: KnownFigures) =>
+      made(planned(of, ['a'], { a: { kind: 'sleeping', level: 1 }, b: 'awake' }, known, 15)).steps.find(
+        ({ kind }) => kind === 'wake',
+      )?.after;
+    expect(waits(new Map())).toEqual([]);
+    expect(waits(figures({ a: thrice('peak-bytes', 9 * GIB) }))).toEqual([]);
+    expect(waits(figures({ a: thrice('peak-bytes', 12 * GIB) }))).toEqual(['s1']);
+    expect(waits(figures({ a: thrice('peak-bytes', 90 * GIB) }))).toEqual(['s1']);
+  });
   it('is the backup in host RAM too', () => {
     const now = {
       ...observation({ a: 'awake', b: 'stopped' }),

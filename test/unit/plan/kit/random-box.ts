@@ -98,7 +98,13 @@ export function randomBox(random: Random, most = 12): Box {
     const gpus = gpusFor(random, cards);
     const awake = random.int(2, Math.ceil(size * (random.chance(tight ? 0.5 : 0.2) ? 1 : 0.5))) / 2;
     const memory = {
-      ...(random.chance(0.04) ? {} : { awakeBytes: awake * GIB, ...(random.chance(0.06) ? LEARNED : {}) }),
+      ...(random.chance(0.04)
+        ? {}
+        : {
+            awakeBytes: awake * GIB,
+            ...(random.chance(0.06) ? LEARNED : {}),
+            ...(random.chance(0.2) ? { peakBytes: Math.floor(awake * (1 + random.next() / 2) * GIB) } : {}),
+          }),
       ...(random.chance(0.6) ? { asleepBytes: (random.int(0, tight ? 12 : 4) / 2) * GIB } : {}),
       ...(random.chance(0.3) ? { hostBytes: random.int(1, 30) * GIB } : {}),
     };
@@ -169,12 +175,17 @@ const SECONDS = MEASURES.filter((measure) => measure.endsWith('-seconds'));
 const LEARNED = { isLearned: true } as const;
 
 function declared(service: Service): Service {
-  const { awakeBytes: _, isLearned, ...rest } = service.memory;
-  return isLearned ? { ...service, memory: rest } : service;
+  const { awakeBytes, isLearned, peakBytes: _, ...rest } = service.memory;
+  const memory = isLearned || awakeBytes === undefined ? rest : { ...rest, awakeBytes };
+  return { ...service, memory };
 }
 
 function knownBy({ memory }: Service, random: Random): Known {
-  const bytes = memory.isLearned ? { 'awake-bytes': Array(3).fill(memory.awakeBytes) } : {};
+  const { awakeBytes, peakBytes } = memory;
+  const bytes = {
+    ...(memory.isLearned ? { 'awake-bytes': Array(3).fill(awakeBytes) } : {}),
+    ...(peakBytes === undefined ? {} : { 'peak-bytes': Array(3).fill(peakBytes) }),
+  };
   if (random.chance(0.5)) return { learned: { samples: bytes } };
   const some = SECONDS.filter(() => random.chance(0.6));
   const samples = Object.fromEntries(some.map((measure) => [measure, Array(3).fill(random.int(1, 400) / 10)]));

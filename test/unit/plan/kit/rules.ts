@@ -26,6 +26,8 @@ export interface Act {
   readonly untold?: true;
   /** Left alone. */
   readonly bystands: boolean;
+  /** What it needs on top while it is at work, if there is so much room in the end. */
+  readonly over: number;
   /** Must be over before anything but an end begins there. */
   readonly restless: boolean;
   /** Has begun before we have. */
@@ -53,8 +55,19 @@ export function actsOf(plan: Plan, box: Box): readonly Act[] {
     const act = actOf(step, plan, service, box);
     return [{ ...act, untold: true, ...(mine ? { to: act.from } : {}) }];
   });
-  return [...told, ...untold];
+  const acts = [...told, ...untold];
+  return acts.map((act) => ({
+    ...act,
+    over: Math.max(0, Math.min(act.over, ...act.step.gpus.map(spare(acts, plan, box)))),
+  }));
 }
+
+const spare = (acts: readonly Act[], plan: Plan, box: Box) => (gpu: number) => {
+  const room = roomOn(gpu, plan, box);
+  if (room === undefined) return 0;
+  const here = acts.filter((act) => act.step.gpus.includes(gpu));
+  return room - here.reduce((sum, { from, to }) => sum + to - from, heldAtFirst(gpu, box));
+};
 
 const GHOST = {
   kind: 'await',
@@ -76,6 +89,10 @@ function actOf(step: Step, { steps }: Plan, service: Service, box: Box): Act {
     id: step.id,
     step,
     service,
+    over:
+      isTake && step.kind !== 'await'
+        ? Math.max(0, (service.memory.peakBytes ?? 0) - Math.max(awakeOf(service), from))
+        : 0,
     letter: ends ? 'E' : letterOf(service, step),
     isTake,
     bystands,
