@@ -6,6 +6,7 @@ import type { Plan } from '../core/plan.ts';
 import type { StepReport } from '../core/report.ts';
 import type { Observation, ServiceState } from '../core/state.ts';
 import type { Host } from '../execute/host.ts';
+import { hasNeverSlept } from './recall.ts';
 
 /** Services that the plan puts to sleep for the first time in their process, by our records: that sleep costs more. */
 export async function firstSleepers(
@@ -16,8 +17,8 @@ export async function firstSleepers(
   const sleepers = steps.filter(({ kind, level }) => kind === 'sleep' && level === 1).map(({ service }) => service);
   const found = await Promise.all(
     sleepers.map(async (service) => {
-      const act = (await host.records.read(service))?.act;
-      return act === undefined || act.invocationId !== services.get(service)?.unit?.invocationId ? [service] : [];
+      const seen = services.get(service);
+      return seen && (await hasNeverSlept(host, seen)) ? [service] : [];
     }),
   );
   return new Set(found.flat());

@@ -38,7 +38,7 @@ export interface Learned {
 /** What a plan is told of a service besides what is declared and observed. */
 export interface Known {
   readonly learned?: Learned;
-  /** Its process has not slept yet, by our records: the first sleep at level 1 costs more. Absent = nobody knows. */
+  /** No sleep of its process is on record: the first one at level 1 costs more. */
   readonly neverSlept?: true;
 }
 export type KnownFigures = ReadonlyMap<string, Known>;

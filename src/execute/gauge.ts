@@ -137,7 +137,7 @@ export function openGauge({ telemetry, clock }: Source, first: Pick<Observation,
         busy.acted.add(step);
         // Pages that a release has left with the card are taken again without a rise.
         if (cardOf(reading, gpu)?.releaseUntold && released.has(gpu)) return [];
-        const plannedBytes = sumOf(busy.acted);
+        const plannedBytes = sumOf(new Set([...busy.acted].filter(({ learnedBytes }) => learnedBytes === undefined)));
         const unsettled = [...busy.steps].some((other) => !busy.acted.has(other));
         return [{ gpu, plannedBytes, measuredBytes: now - busy.quietBytes, alone: busy.steps.size === 1, unsettled }];
       });

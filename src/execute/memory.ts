@@ -8,6 +8,7 @@ import { admit, type Terms } from './admit.ts';
 import { type Context, readCards, serviceOf } from './context.ts';
 import { type Movement, usedOn } from './gauge.ts';
 import { appeal } from './holders.ts';
+import { isEnding } from './under-way.ts';
 
 const POLL_MS = 100;
 /** Memory comes back some time after a stop or sleep: the driver frees it asynchronously. */
@@ -48,9 +49,9 @@ export async function moving(
  */
 export async function verifyMoved(context: Context, step: Step): Promise<number | undefined> {
   if (step.gpus.length === 0) return undefined;
-  if (step.deltaBytes === 0 || isLazy(context, step)) {
+  if (step.deltaBytes === 0 || step.learnedBytes !== undefined || isLazy(context, step)) {
     await unjudged(context);
-    if (step.kind === 'stop') await settle(context, step);
+    if (isEnding(step)) await settle(context, step);
     return undefined;
   }
   const { clock } = context.host;

@@ -12,6 +12,7 @@ import { moving } from './memory.ts';
 import { pastOfStart } from './on-record.ts';
 import { sleepAndVerify, stopAndVerify } from './release.ts';
 import { startAndWait, waitAwake, wakeAndWait } from './take.ts';
+import { isUnderWay, settled } from './under-way.ts';
 
 export interface Performed {
   readonly outcome: StepOutcome;
@@ -115,7 +116,7 @@ async function startAnew(
   const heldBytes = wasAsleep ? asleepBytesOf(service) : 0;
   await attempt(context, { ...step, kind: 'stop', deltaBytes: -heldBytes }, service, watch, terms);
   // The plan has a wake here, beside which more may move than beside a cold start.
-  const start: Step = { ...step, kind: 'start', deltaBytes: service.memory.awakeBytes ?? 0 };
+  const start: Step = { ...step, kind: 'start', deltaBytes: service.memory.awakeBytes ?? step.learnedBytes ?? 0 };
   return attempt(context, start, service, watch, { alone: true, ...(wasAsleep ? {} : { unjudged: true }) });
 }
 
@@ -141,9 +142,10 @@ const LEAST_BYTES = 256 * MIB;
 
 /** Where nothing is declared, a sleep must still have freed something: a 200 proves nothing. */
 function weighed(step: Step, service: Service): Step {
-  const undeclared = step.kind === 'sleep' && step.deltaBytes === 0;
+  const { learnedBytes, ...bare } = step;
+  const undeclared = step.kind === 'sleep' && (step.deltaBytes === 0 || learnedBytes !== undefined);
   const holds = isServed(service) && NATURES[service.engine].start === 'profiles';
-  return undeclared && holds ? { ...step, deltaBytes: -LEAST_BYTES } : step;
+  return undeclared && holds ? { ...bare, deltaBytes: -LEAST_BYTES } : step;
 }
 
 function act(context: Context, step: Step, service: Service): Promise<void> {
@@ -155,6 +157,7 @@ function act(context: Context, step: Step, service: Service): Promise<void> {
     case 'start':
       return startAndWait(context, service);
     case 'await':
+      if (isUnderWay(step)) return settled(context, step, service);
       return pastOfStart(context, service).then((past) => waitAwake(context, service, past));
     case 'stop':
       return stopAndVerify(context, service);

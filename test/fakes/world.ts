@@ -15,7 +15,8 @@ import { nothingKept, stateInMemory } from '../../src/state/in-memory.ts';
 import type { JobEnd, Units } from '../../src/systemd/units.ts';
 import { CAN_SLEEP } from './build.ts';
 
-type Start = 'awake' | 'stopped' | 'asleep';
+/** `starting`: ready at the second look; `stopping`: down at the third. */
+type Start = 'awake' | 'stopped' | 'asleep' | 'starting' | 'stopping';
 
 /** What goes wrong with one service. */
 export interface Trouble {
@@ -61,7 +62,8 @@ export interface Trouble {
 interface Member {
   readonly service: Service;
   readonly trouble: Trouble;
-  active: 'active' | 'inactive' | 'failed' | 'activating';
+  active: 'active' | 'inactive' | 'failed' | 'activating' | 'deactivating';
+  stopsIn: number;
   asleep: SleepLevel | undefined;
   loading: boolean;
   bytes: number;
@@ -117,11 +119,12 @@ export function world(
     members.set(service.name, {
       service,
       trouble: { ...troubles[service.name] },
-      active: start === 'stopped' ? 'inactive' : 'active',
+      active: start === 'stopped' ? 'inactive' : start === 'stopping' ? 'deactivating' : 'active',
+      stopsIn: troubles[service.name]?.stopFails ? Number.POSITIVE_INFINITY : 3,
       asleep: start === 'asleep' ? 1 : undefined,
-      loading: false,
+      loading: start === 'starting',
       bytes:
-        start === 'awake'
+        start === 'awake' || start === 'stopping'
           ? (service.memory.awakeBytes ?? 0)
           : start === 'asleep'
             ? (service.memory.asleepBytes ?? 0)
@@ -170,6 +173,9 @@ export function world(
   const units: Units = {
     async observe(names) {
       if (busLost) throw new GpumodError('bus-unreachable', { scope: 'user', address: 'unix:path=/x', reason: 'gone' });
+      for (const member of members.values())
+        if (member.active === 'deactivating' && names.includes(member.service.unit) && --member.stopsIn === 0)
+          goDown(member, 'inactive');
       return names.map(facts);
     },
     async start(unit) {

@@ -162,3 +162,62 @@ describe('a wake that ends as a cold start', () => {
     expect(order).toEqual(['stopped chat.service', 'stopped plain.service', 'start chat.service']);
   });
 });
+
+describe('memory that is only learned', () => {
+  const big = vllm('chat', { memory: { awakeBytes: 20 * GIB, asleepBytes: GIB } });
+  const half = manifest([big, vllm('embed', { memory: {} })], [mode('find', ['embed'])]);
+  const learned = () => {
+    const here = world(half, { chat: 'awake' });
+    here.figures.set('embed', { samples: { 'awake-bytes': [14 * GIB, 14 * GIB, 14 * GIB] } });
+    return here;
+  };
+  it('is waited for as if it were declared', async () => {
+    const here = learned();
+    const crowded = telling(here, (reading) => (here.log.length > 0 ? held(reading, 9 * GIB) : reading));
+    const result = await into(here, 'find', half, crowded);
+    expect(result.error).toMatchObject({ code: 'memory-not-free', details: { service: 'embed' } });
+    expect(here.log).toEqual(['sleep1 chat']);
+  });
+  it('is nothing that a step has to prove', async () => {
+    const here = learned(); // it takes nothing
+    expect(await into(here, 'find', half)).toMatchObject({ end: 'reached' });
+  });
+});
+
+describe('what is on its way without us', () => {
+  const kept = manifest([vllm('chat'), vllm('other', { idle: 'keep' })], [mode('talk', ['chat'])]);
+  const told = async (here: World, of: Manifest) => {
+    const events: string[] = [];
+    const result = await into(here, 'talk', of, here.host, (event) => {
+      if (event.type === 'step-started') events.push(`${event.step.kind} ${event.step.service}`);
+      if (event.type === 'step-finished') events.push(`${event.report.step.service} ${event.report.outcome.kind}`);
+    });
+    return { events, end: result.end, log: here.log, states: here.states() };
+  };
+  it.each(['starting', 'stopping'] as const)('is left alone, and nothing starts beside it: %s', async (state) => {
+    expect(await told(world(kept, { other: state }), kept)).toEqual({
+      events: ['await other', 'other done', 'start chat', 'chat done'],
+      end: 'reached',
+      log: ['start chat'],
+      states: `chat:awake other:${state === 'starting' ? 'awake' : 'stopped'}`,
+    });
+  });
+  it('gives back what a start needs as it stops', async () => {
+    const full = { memory: { awakeBytes: 15 * GIB, asleepBytes: GIB } };
+    const tight = manifest([vllm('chat', full), vllm('other', { ...full, idle: 'keep' })], [mode('talk', ['chat'])]);
+    expect(await told(world(tight, { other: 'stopping' }), tight)).toMatchObject({
+      end: 'reached',
+      log: ['start chat'],
+    });
+  });
+  it('ends the switch where it never ends, and the error says who', async () => {
+    const here = world(kept, { other: 'stopping' }, { other: { stopFails: true } });
+    const result = await into(here, 'talk', kept);
+    expect(result.error).toMatchObject({ code: 'timed-out', details: { what: 'stop', service: 'other' } });
+    expect(here.log).toEqual([]);
+  });
+  it('may come to any end', async () => {
+    const here = world(kept, { other: 'starting' }, { other: { neverReady: 'silent' } });
+    expect(await told(here, kept)).toMatchObject({ end: 'reached', log: ['start chat'] });
+  });
+});

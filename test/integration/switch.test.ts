@@ -217,7 +217,8 @@ describe('a failed start', () => {
     const here = world(roomy, { chat: 'asleep', job: 'awake' }, {}, 4 * GIB + 2 ** 28);
     here.foreign(3 * GIB);
     const options: SwitchOptions = { cold: false, force: false, onFailure: 'restore', stop: never() };
-    const result = await switchMode(roomy, 'talk', options, here.host, () => {});
+    const untold = { ...here.host, telemetry: { read: (signal: AbortSignal) => here.host.telemetry.read(signal) } };
+    const result = await switchMode(roomy, 'talk', options, untold, () => {});
     expect(here.log).toEqual(['stop job', 'start job']);
     expect(result).toMatchObject({ end: 'restored', error: { code: 'memory-not-free' } });
     expect(result.plan.warnings.map(({ code }) => code)).toContain('card-too-full');

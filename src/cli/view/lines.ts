@@ -147,7 +147,7 @@ export function planLine(plan: Plan): string {
   const percent = Math.floor(efficiencyOf(plan) * 100 + 1e-6);
   const bound = `(cannot be under ${formatSeconds(lowerBoundSeconds)}: ${percent} %)`;
   const done = `done after ${formatSeconds(makespanSeconds)}`;
-  const wakes = steps.some(({ kind }) => !RELEASES.has(kind));
+  const wakes = steps.some(({ kind, because }) => !RELEASES.has(kind) && because.code !== 'under-way');
   const times = wakes ? `awake after ${formatSeconds(awakeSeconds)} ${bound}, ${done}` : `${done} ${bound}`;
   return `${target}: ${steps.length} ${steps.length === 1 ? 'step' : 'steps'}, ${times}`;
 }
