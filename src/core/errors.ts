@@ -89,6 +89,8 @@ export interface Details {
     readonly freeBytes: number;
     /** It became less and less. */
     readonly falling?: true;
+    /** There is room, and what is in use kept moving: a cold start beside that would fail. `holders`: who moved it. */
+    readonly restless?: true;
     readonly holders?: readonly MemoryHolder[];
   };
   /** `header`: it is the value of that header, not the API key. */
@@ -108,6 +110,8 @@ export interface Details {
 export interface MemoryHolder extends Holder {
   /** The service whose process it is, or was: an engine's process may outlive its unit. */
   readonly of?: string;
+  /** How far what it holds moved while it was watched, bytes. */
+  readonly movedBytes?: number;
 }
 
 /** One fault of a manifest, ready to print as `FILE:LINE:COL: path: message (did you mean X?)`. */

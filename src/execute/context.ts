@@ -28,7 +28,7 @@ export interface Context {
   elapsed(): number;
 }
 
-export function serviceOf(context: Context, step: Step): Service {
+export function serviceOf(context: Context, step: Pick<Step, 'service'>): Service {
   const service = context.manifest.services.get(step.service);
   if (!service) throw new Error(`the plan names ${step.service}, the manifest does not`);
   return service;

@@ -1,8 +1,10 @@
 /** Who holds a card's memory, asked only when a step has failed for want of it. */
 import { isContained } from '../core/attribution.ts';
 import type { MemoryHolder } from '../core/errors.ts';
+import type { GpuProcess } from '../core/facts.ts';
 import type { Step } from '../core/plan.ts';
 import { type Context, READ_MS, within } from './context.ts';
+import type { Mover } from './movers.ts';
 import { ownerOf, sharesOn, type Told, tells } from './shares.ts';
 
 /** More would not be read. */
@@ -51,17 +53,27 @@ async function withProcesses(context: Context): Promise<Told | undefined> {
 function listed(context: Context, reading: Told, service: string, gpu: number): Holders {
   const holders = reading.processes
     .filter((holder) => holder.gpu === gpu)
-    .map((holder): MemoryHolder => {
-      const of = ownerOf(context, reading, holder);
-      const { pid, bytes, command } = holder;
-      return {
-        pid,
-        bytes,
-        ...(command === undefined ? {} : { command }),
-        ...(of === undefined ? {} : { of }),
-        ...(of === undefined && isContained(holder) ? { contained: true as const } : {}),
-      };
-    });
+    .map((holder) => holderIn(context, reading, holder));
   const rank = ({ of }: MemoryHolder) => (of === service ? 0 : 1);
   return { holders: holders.sort((a, b) => rank(a) - rank(b) || (b.bytes ?? 0) - (a.bytes ?? 0)).slice(0, LISTED) };
+}
+
+function holderIn(context: Context, reading: Told, holder: GpuProcess): MemoryHolder {
+  const of = ownerOf(context, reading, holder);
+  const { pid, bytes, command } = holder;
+  return {
+    pid,
+    bytes,
+    ...(command === undefined ? {} : { command }),
+    ...(of === undefined ? {} : { of }),
+    ...(of === undefined && isContained(holder) ? { contained: true as const } : {}),
+  };
+}
+
+/** Who moved memory while a step waited for it to come to rest; what they held last. */
+export function moversOf(context: Context, movers: readonly Mover[]): Holders {
+  const { told } = context.gauge;
+  if (!tells(told)) return {};
+  const holders = movers.map(({ holder, movedBytes }) => ({ ...holderIn(context, told, holder), movedBytes }));
+  return { holders: holders.slice(0, LISTED) };
 }

@@ -133,8 +133,10 @@ const WORDS: Words = {
           what: `${service} is ready, but not on GPU ${gpu}: it should take ${formatBytes(expectedBytes)}; measured: ${formatBytes(measuredBytes)}`,
           hint: `see: gpumod service logs ${service}; then: gpumod service restart ${service}`,
         },
-  'memory-not-free': ({ service, gpu, neededBytes, freeBytes, falling, holders }) => ({
-    what: `GPU ${gpu} has ${formatBytes(freeBytes)} free${falling ? ', and ever less' : ''}; ${service} needs ${formatBytes(neededBytes)} with the reserve${holderWords(holders)}`,
+  'memory-not-free': ({ service, gpu, neededBytes, freeBytes, falling, restless, holders }) => ({
+    what: restless
+      ? `memory of GPU ${gpu} does not come to rest: a cold start of ${service} would fail beside that${holderWords(holders)}`
+      : `GPU ${gpu} has ${formatBytes(freeBytes)} free${falling ? ', and ever less' : ''}; ${service} needs ${formatBytes(neededBytes)} with the reserve${holderWords(holders)}`,
     hint: killHint(stranger(holders)) ?? 'see who holds it: gpumod status',
   }),
   'secret-missing': ({ service, where, header }) => ({
@@ -226,12 +228,17 @@ export function secretHint(where: string): string {
 
 function holderWords(holders: readonly MemoryHolder[] | undefined): string {
   if (!holders?.length) return '';
-  const lines = holders.map(({ pid, command, bytes, of, contained }) => {
-    const note = [...(of === undefined ? [] : [`of ${of}`]), ...(contained ? ['in a container'] : [])].join(', ');
+  const lines = holders.map(({ pid, command, bytes, of, contained, movedBytes }) => {
+    const note = [
+      ...(of === undefined ? [] : [`of ${of}`]),
+      ...(contained ? ['in a container'] : []),
+      ...(movedBytes === undefined ? [] : [`moved ${formatBytes(movedBytes)}`]),
+    ].join(', ');
     const held = (bytes === null ? 'not told' : formatBytes(bytes)).padStart(9);
     return `    ${held}  pid ${pid}${note && ` (${note})`}: ${command === undefined ? 'not to be found here' : visible(command)}`;
   });
-  return ['; it is held by:', ...lines].join('\n');
+  const verb = holders.some(({ movedBytes }) => movedBytes !== undefined) ? 'moved' : 'held';
+  return [`; it is ${verb} by:`, ...lines].join('\n');
 }
 
 /** Only what no service of the manifest answers for is to be ended by hand. */
