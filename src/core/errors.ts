@@ -3,7 +3,7 @@ import type { Cause } from './cause.ts';
 import type { Why } from './facts.ts';
 import type { LockHolder } from './holder.ts';
 import type { StepKind } from './plan.ts';
-import type { Holder, PortTaken, Problem } from './problem.ts';
+import type { Holder, Keeper, PortTaken, Problem } from './problem.ts';
 
 /** The data of every error, by code. */
 export interface Details {
@@ -92,6 +92,8 @@ export interface Details {
     /** There is room, and what is in use kept moving: a cold start beside that would fail. `holders`: who moved it. */
     readonly restless?: true;
     readonly holders?: readonly MemoryHolder[];
+    /** Of the holders those that sleep; absent = none keeps more than planned for. */
+    readonly keepers?: readonly Keeper[];
   };
   /** `header`: it is the value of that header, not the API key. */
   readonly 'secret-missing': { readonly service: string; readonly where: string; readonly header?: string };

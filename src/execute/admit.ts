@@ -42,7 +42,7 @@ export async function admit(context: Context, step: Step, { alone, first }: Term
   for (;;) {
     if (step.deltaBytes > 0 && gauge.isBlocked(step.gpus)) throw new NotBegun();
     const busy = gauge.isBusy(step.gpus);
-    if (isReady(seen, movers) && gauge.enter(step, alone ? 'alone' : undefined)) return;
+    if (isReady(seen, movers) && gauge.enter(step, alone || movers ? 'alone' : undefined)) return;
     if (busy) deadline = clock.ticksMs() + ROOM_WAIT_MS;
     else if (clock.ticksMs() >= deadline) throw await notFree(context, step, seen, movers);
     await clock.sleep(POLL_MS, signal);

@@ -1,9 +1,11 @@
 /** Who holds a card's memory, asked only when a step has failed for want of it. */
-import { isContained } from '../core/attribution.ts';
+import { isContained, keepersOn } from '../core/attribution.ts';
 import type { MemoryHolder } from '../core/errors.ts';
 import type { GpuProcess } from '../core/facts.ts';
 import type { Step } from '../core/plan.ts';
+import type { Keeper } from '../core/problem.ts';
 import { type Context, READ_MS, within } from './context.ts';
+import { look } from './look.ts';
 import type { Mover } from './movers.ts';
 import { ownerOf, sharesOn, type Told, tells } from './shares.ts';
 
@@ -13,12 +15,24 @@ const LISTED = 8;
 export interface Holders {
   /** Absent = the tool does not tell. */
   readonly holders?: readonly MemoryHolder[];
+  /** Absent = none keeps more than planned for. */
+  readonly keepers?: readonly Keeper[];
 }
 
 /** The service's own first: what its run has left behind counts as its own. Never throws. */
 export async function holdersOf(context: Context, service: string, gpu: number): Promise<Holders> {
   const reading = await withProcesses(context);
-  return reading ? listed(context, reading, service, gpu) : {};
+  if (!reading) return {};
+  const keepers = await keepersNow(context, reading, service, gpu).catch(() => []);
+  return { ...listed(context, reading, service, gpu), ...(keepers.length > 0 ? { keepers } : {}) };
+}
+
+/** The others that sleep now; the service itself is about to be woken. */
+async function keepersNow(context: Context, gpu: Told, service: string, index: number): Promise<readonly Keeper[]> {
+  const { host, manifest, before } = context;
+  const others = [...manifest.services.values()].filter(({ name, gpus }) => name !== service && gpus.includes(index));
+  const seen = await look(host, others, within(READ_MS, context));
+  return keepersOn(index, manifest, { ...before, gpu, services: new Map(seen.map((each) => [each.service, each])) });
 }
 
 /**

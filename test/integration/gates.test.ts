@@ -71,7 +71,12 @@ describe('room', () => {
     expect(here.log).toEqual(['sleep1 chat']);
     expect(result.error).toMatchObject({ code: 'memory-not-free', details: { service: 'embed' } });
     expect(failureOf(result)).toMatchObject({ holders: [{ of: 'embed' }, { of: 'chat', bytes: 1 * GIB + leaks }] });
-    expect(errorWords(result.error!).hint).toBe('see who holds it: gpumod status');
+    expect(failureOf(result)).toMatchObject({
+      keepers: [{ service: 'chat', bytes: 1 * GIB + leaks, plannedBytes: 1 * GIB }],
+    });
+    const { what, hint } = errorWords(result.error!);
+    expect(what).toContain('2.5 GiB  chat, asleep (planned for: 1.0 GiB)');
+    expect(hint).toMatch(/^stop it: gpumod service stop chat; or declare .* \{asleep: 2.5GiB\}$/);
   });
 });
 

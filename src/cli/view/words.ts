@@ -5,7 +5,7 @@ import { near } from '../../core/near.ts';
 import { formatBytes, formatSeconds } from '../../core/units.ts';
 import { visible } from '../../core/visible.ts';
 import { causeWords } from './cause-words.ts';
-import { problemHint, problemWords, takenHint, takenWords } from './problem-words.ts';
+import { keeperHint, keeperWords, problemHint, problemWords, takenHint, takenWords } from './problem-words.ts';
 import { reasonWords, whyWords } from './reasons.ts';
 
 export interface Told {
@@ -133,11 +133,11 @@ const WORDS: Words = {
           what: `${service} is ready, but not on GPU ${gpu}: it should take ${formatBytes(expectedBytes)}; measured: ${formatBytes(measuredBytes)}`,
           hint: `see: gpumod service logs ${service}; then: gpumod service restart ${service}`,
         },
-  'memory-not-free': ({ service, gpu, neededBytes, freeBytes, falling, restless, holders }) => ({
+  'memory-not-free': ({ service, gpu, neededBytes, freeBytes, falling, restless, holders, keepers = [] }) => ({
     what: restless
       ? `memory of GPU ${gpu} does not come to rest: a cold start of ${service} would fail beside that${holderWords(holders)}`
-      : `GPU ${gpu} has ${formatBytes(freeBytes)} free${falling ? ', and ever less' : ''}; ${service} needs ${formatBytes(neededBytes)} with the reserve${holderWords(holders)}`,
-    hint: killHint(stranger(holders)) ?? 'see who holds it: gpumod status',
+      : `GPU ${gpu} has ${formatBytes(freeBytes)} free${falling ? ', and ever less' : ''}; ${service} needs ${formatBytes(neededBytes)} with the reserve${holderWords(holders)}${keepers.map((keeper) => `\n${keeperWords(keeper)}`).join('')}`,
+    hint: keeperHint(keepers) ?? killHint(stranger(holders)) ?? 'see who holds it: gpumod status',
   }),
   'secret-missing': ({ service, where, header }) => ({
     what:
