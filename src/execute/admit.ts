@@ -16,6 +16,8 @@ const ROOM_WAIT_MS = 15_000;
 const CALM_BYTES = 32 * MIB;
 /** Samples in a row without a movement before a cold start: vLLM dies, or sizes itself wrongly, when memory moves beside it. */
 const STILL_SAMPLES = 3;
+/** On the way back, what has died may only begin to give its memory back. */
+const STILL_SAMPLES_BACK = 10;
 
 export interface Terms {
   /** No other step may be at work on its cards. */
@@ -42,7 +44,9 @@ export async function admit(context: Context, step: Step, { alone, first }: Term
   for (;;) {
     if (step.deltaBytes > 0 && gauge.isBlocked(step.gpus)) throw new NotBegun();
     const busy = gauge.isBusy(step.gpus);
-    if (isReady(seen, movers) && gauge.enter(step, alone || movers ? 'alone' : undefined)) return;
+    // Another may have been promised the same bytes since.
+    const { fits } = roomFor(context, step, seen.reading);
+    if (fits && isReady(seen, step, movers) && gauge.enter(step, alone || movers ? 'alone' : undefined)) return;
     if (busy) deadline = clock.ticksMs() + ROOM_WAIT_MS;
     else if (clock.ticksMs() >= deadline) throw await notFree(context, step, seen, movers);
     await clock.sleep(POLL_MS, signal);
@@ -51,8 +55,9 @@ export async function admit(context: Context, step: Step, { alone, first }: Term
   }
 }
 
-function isReady({ fits, calm, still }: Room, movers: Movers | undefined): boolean {
-  return fits && calm && (!movers || still >= STILL_SAMPLES);
+function isReady({ calm, still }: Room, { because }: Step, movers: Movers | undefined): boolean {
+  const samples = because.code === 'restore' ? STILL_SAMPLES_BACK : STILL_SAMPLES;
+  return calm && (!movers || still >= samples);
 }
 
 /** It reads or claims memory of the whole device until it is ready. */
@@ -63,6 +68,7 @@ function isCold(context: Context, { kind, gpus, service }: Step): boolean {
 
 /** Room on the step's cards, as one reading tells it; a card that can't tell has room, and is at rest. */
 interface Room {
+  readonly reading: GpuReading;
   readonly fits: boolean;
   /** Nobody takes memory meanwhile, as far as two readings show. */
   readonly calm: boolean;
@@ -106,7 +112,15 @@ function roomFor({ gauge, manifest }: Context, step: Step, reading: GpuReading):
   const perGpu = told((gpu) => gauge.roomOn(reading, gpu));
   const used = told((gpu) => usedOn(reading, gpu));
   const fits = step.deltaBytes <= 0 || [...perGpu.values()].every((room) => room >= neededBytes);
-  return { fits, calm: true, still: used.size === 0 ? STILL_SAMPLES : 0, perGpu, used, neededBytes };
+  return {
+    reading,
+    fits,
+    calm: true,
+    still: used.size === 0 ? Number.POSITIVE_INFINITY : 0,
+    perGpu,
+    used,
+    neededBytes,
+  };
 }
 
 function after(before: Room, now: Room): Room {

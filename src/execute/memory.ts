@@ -21,8 +21,9 @@ const MOVE_WAIT_MS = 5_000;
 const PROOF_SHARE = 0.5;
 /** The part at which a release is over, and no more is waited for. */
 const WHOLE_SHARE = 0.9;
-/** Samples in a row in which nothing comes free any more. */
+/** Samples in a row in which nothing comes free any more; more of them where the tool can't tell that something is to come. */
 const STEADY_SAMPLES = 3;
+const STEADY_SAMPLES_UNTOLD = 8;
 const STEADY_BYTES = 32 * MIB;
 
 /** Does what the step does once there is room for it, and verifies it; the same bytes, as `verifyMoved`. Throws as it and `admit` do. */
@@ -115,7 +116,8 @@ async function settle(context: Context, step: Step, told: GpuReading | undefined
   const cards = step.gpus.filter((gpu) => usedOn(context.gauge.latest, gpu) !== undefined);
   if (cards.length === 0) return; // nothing would show it
   const used = () => cards.reduce((sum, gpu) => sum + (usedOn(context.gauge.latest, gpu) ?? 0), 0);
-  const isOver = () => steady >= STEADY_SAMPLES && !stillComes(context, step, told);
+  const enough = tells(told) ? STEADY_SAMPLES : STEADY_SAMPLES_UNTOLD;
+  const isOver = () => steady >= enough && !stillComes(context, step, told);
   let steady = 0;
   for (let before = used(); !isOver() && clock.ticksMs() < deadline; before = used()) {
     await clock.sleep(POLL_MS, context.signal);

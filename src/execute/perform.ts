@@ -61,7 +61,7 @@ async function tried(context: Context, step: Step): Promise<Performed> {
   }
 }
 
-/** A backup's pages are the driver's and count in no cgroup: the machine's own figure has them, and all others' too. */
+/** A backup's pages are pinned by the driver and may count in no cgroup: the machine's own figure has them, and all others' too. */
 function hostTaken(context: Context, step: Step, beforeBytes: number | undefined): number | undefined {
   if (step.kind !== 'sleep' || levelOf(context, step) !== 1) return undefined;
   const now = context.host.hostMemory()?.availableBytes;

@@ -194,6 +194,14 @@ describe('two takes on one card', () => {
     expect(gauge.isBusy([0])).toBe(true);
   });
 
+  it('are not given the same bytes when they ask at the same moment', async () => {
+    for (const ageMs of [0, 5_000]) {
+      const { context } = machine(10, { ageMs });
+      const both = [admit(context, step(8, 'first')), admit(context, step(8, 'second'))];
+      expect((await Promise.all(both.map(soon))).filter((is) => is)).toHaveLength(1);
+    }
+  });
+
   it('wait for as long as the other is at work, and fail only then', async () => {
     const { context, gauge, card } = machine(10);
     const first = step(8, 'first');
