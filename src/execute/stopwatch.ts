@@ -1,7 +1,7 @@
 /** What a step cost while engine and unit were at work: time, and the most memory that its service held. */
 import type { GpuReading } from '../core/facts.ts';
 import { RELEASES, type Step } from '../core/plan.ts';
-import { type Context, READ_MS, within } from './context.ts';
+import { type Context, READ_MS } from './context.ts';
 import { sharesOn, tells } from './shares.ts';
 
 /** Between two looks at the card. A load takes its most for seconds. */
@@ -29,7 +29,7 @@ export function stopwatch(context: Context, step: Step): Stopwatch {
   const sample = async (over: AbortSignal) => {
     for (;;) {
       await host.clock.sleep(SAMPLE_MS, over);
-      see(await host.telemetry.read(within(READ_MS, context), 'processes'));
+      see(await host.telemetry.read(host.clock.deadline(READ_MS, over), 'processes'));
     }
   };
   return {

@@ -101,6 +101,21 @@ describe('memory that does not come back', () => {
     expect(hint).toBe('see: gpumod status; if it is to go: kill 999');
   });
 
+  it("is the unit's too when its process has left the cgroup: it was there when the switch began", async () => {
+    const here = world(box, { chat: 'awake', embed: 'asleep' }, stops, TIGHT);
+    const gone = { gpu: 0, pid: 100, bytes: 5 * GIB, command: 'VLLM::EngineCore', cgroup: '/init.scope' };
+    const host = telling(here, (reading) =>
+      here.log.includes('stop chat') ? also(held(reading, 5 * GIB), gone) : reading,
+    );
+    const result = await into(here, 'find', box, host);
+    expect(here.log).toEqual(['stop chat']);
+    expect(result.error).toMatchObject({
+      code: 'memory-contradicts',
+      details: { wanted: 'release', measuredBytes: 0 },
+    });
+    expect(failureOf(result)).toMatchObject({ holders: [{ pid: 100, of: 'chat' }, { of: 'embed' }] });
+  });
+
   it('is nothing against the stop when a stranger has taken it meanwhile; the take says who', async () => {
     const here = world(box, { chat: 'awake', embed: 'asleep' }, stops, TIGHT);
     const result = await into(here, 'find', box, here.host, (event) => {
