@@ -7,11 +7,10 @@ import { GpumodError } from '../../src/core/errors.ts';
 import type { EngineFacts, GpuProcess, GpuReading, UnitFacts } from '../../src/core/facts.ts';
 import { asleepBytesOf, type Manifest, type Service, type SleepLevel } from '../../src/core/model.ts';
 import { onAbort } from '../../src/core/on-abort.ts';
-import type { Remembered } from '../../src/core/remembered.ts';
 import { GIB, MIB } from '../../src/core/units.ts';
 import type { Driver } from '../../src/engines/driver.ts';
 import type { Host } from '../../src/execute/host.ts';
-import { recordsInMemory } from '../../src/state/records.ts';
+import { nothingKept, stateInMemory } from '../../src/state/in-memory.ts';
 import type { JobEnd, Units } from '../../src/systemd/units.ts';
 import type { Random } from '../unit/plan/kit/random-box.ts';
 import { type VirtualClock, virtualClock } from './virtual-clock.ts';
@@ -373,7 +372,6 @@ export function hostileWorld(
     return { kind: 'measured', gpus, ...(detail && temper.told ? { processes: processes() } : {}) };
   };
 
-  const last: { mode?: string } = {};
   const drivers = new Map(all.map((engine) => [engine.service.name, driverOf(engine)]));
   return {
     clock,
@@ -400,14 +398,7 @@ export function hostileWorld(
       driver: async ({ name }) => drivers.get(name) as Driver,
       telemetry: { read },
       hostMemory: () => undefined,
-      lastMode: {
-        read: async () => last.mode,
-        write: async (mode) => {
-          last.mode = mode;
-        },
-      },
-      records: recordsInMemory(new Map<string, Remembered>()),
-      figures: { read: async () => undefined, add: async () => {} },
+      ...stateInMemory(nothingKept()),
       owner: async () => ({ kind: 'unit' }),
       async close() {},
     },
