@@ -179,7 +179,7 @@ async function worst(seed: number, temper: Temper): Promise<void> {
 const options = new AbortController();
 
 /** More with `HOSTILE_WORLDS=2000`. */
-const WORLDS = Number(process.env['HOSTILE_WORLDS'] ?? 25);
+const WORLDS = Number(process.env['HOSTILE_WORLDS'] ?? 40);
 const CALM: Temper = { told: true, lateMs: 3_000, leaks: false, broken: false, strangers: false };
 
 describe.each<readonly [string, Partial<Temper>]>([
