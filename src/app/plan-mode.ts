@@ -78,7 +78,8 @@ export function planned(input: PlanInput): Planned {
   const made = plan(input);
   if (made.kind === 'plan') return made;
   const problems = made.problems.map((problem) => {
-    const keepers = problem.code === 'foreign-memory' ? keepersOn(problem.gpu, input.manifest, input.now) : [];
+    if (problem.code !== 'foreign-memory' && problem.code !== 'does-not-fit') return problem;
+    const keepers = keepersOn(problem.gpu, input.manifest, input.now);
     return keepers.length > 0 ? { ...problem, keepers } : problem;
   });
   return { ...made, problems };

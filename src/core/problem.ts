@@ -52,6 +52,8 @@ export type Problem =
       readonly reserveBytes: number;
       readonly claims: readonly Claim[];
       readonly wouldFit: readonly Remedy[];
+      /** Of those who sleep there, who keep more than they should; absent = none, or nobody looked. */
+      readonly keepers?: readonly Keeper[];
     }
   /** It would fit, if what is in use and is no service's were free. */
   | {

@@ -145,11 +145,11 @@ describe('memory in the way', () => {
     const error = await failure(switchMode(keep, 'huge', WAY, here.host, () => {}));
     expect(error).toMatchObject({
       details: {
-        problems: [{ holders: [], keepers: [{ service: 'chat', bytes: 3 * GIB, plannedBytes: 1 * GIB }] }],
+        problems: [{ code: 'does-not-fit', keepers: [{ service: 'chat', bytes: 3 * GIB, plannedBytes: 1 * GIB }] }],
       },
     });
     const { what, hint } = errorWords(error);
-    expect(what).toContain('2.0 GiB more are in use than planned for; asleep, chat keeps too much');
+    expect(what).toContain('3.0 GiB  chat, asleep (planned for: 1.0 GiB)');
     expect(what).not.toContain('not in the manifest');
     expect(hint).toContain('gpumod service stop chat');
   });

@@ -15,6 +15,9 @@ export function problemWords(problem: Problem): string {
         `GPU ${problem.gpu} has ${formatBytes(problem.totalBytes)}; ${formatBytes(sum)} would be needed:`,
         ...claims,
         `    ${formatBytes(problem.reserveBytes).padStart(9)}  reserve`,
+        ...(problem.keepers?.length
+          ? ['    of these, beyond what was planned for:', ...problem.keepers.map(keeperWords)]
+          : []),
         ...remedyWords(problem.wouldFit),
       ].join('\n');
     }
