@@ -84,6 +84,8 @@ export interface RecordedCall {
   readonly call: string;
   /** `200`, `done`, a failure's code. */
   readonly answer: string;
+  /** Made so often in a row, with the same answer. */
+  readonly times?: number;
 }
 
 /** One switch that is over. */
@@ -96,6 +98,8 @@ export interface HistoryEntry extends SwitchRecord {
   readonly error?: RecordedError;
   readonly notRestored?: readonly string[];
   readonly after?: Readonly<Record<string, RecordedState>>;
+  /** Of each card, by index as text, where the GPU tool tells it. */
+  readonly totalBytes?: Readonly<Record<string, number>>;
   readonly calls?: readonly RecordedCall[];
   readonly memory?: readonly MemorySample[];
 }

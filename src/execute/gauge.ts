@@ -63,7 +63,12 @@ interface Promised {
 
 type Source = Pick<Host, 'telemetry' | 'clock'>;
 
-export function openGauge({ telemetry, clock }: Source, first: Pick<Observation, 'gpu' | 'atMs'>): Gauge {
+/** `seen`: is shown each reading. */
+export function openGauge(
+  { telemetry, clock }: Source,
+  first: Pick<Observation, 'gpu' | 'atMs'>,
+  seen: (reading: GpuReading) => void = () => {},
+): Gauge {
   let latest = first.gpu;
   let told = listing(first.gpu);
   let latestMs = clock.ticksMs() - Math.max(0, clock.nowMs() - first.atMs);
@@ -113,6 +118,7 @@ export function openGauge({ telemetry, clock }: Source, first: Pick<Observation,
       if (latest.kind === 'unmeasured' && latest.why.code === 'no-tool') return latest;
       const beganMs = clock.ticksMs();
       const reading = await telemetry.read(signal, told && detail);
+      seen(reading);
       if (beganMs < latestMs) return reading; // a later one has overtaken it
       latest = reading;
       told = listing(reading) ?? told;
