@@ -104,6 +104,16 @@ export interface HistoryEntry extends SwitchRecord {
   readonly memory?: readonly MemorySample[];
 }
 
+/** As it is filed once its process is dead. */
+export function asInterrupted({ by: _, phase: __, ...record }: Underway): HistoryEntry {
+  return { ...record, end: 'interrupted', plannedSeconds: 0 };
+}
+
+/** It did what was asked. */
+export function wentWell({ end }: HistoryEntry): boolean {
+  return end === 'reached' || end === 'unchanged';
+}
+
 /** How far it came: begun steps of all; k of n. */
 export function progressOf({ steps }: Pick<SwitchRecord, 'steps'>): { readonly step: number; readonly steps: number } {
   return {
