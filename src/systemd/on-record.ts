@@ -15,7 +15,7 @@ export function recordedUnits(units: Units, ear: Ear): Units {
   };
 }
 
-/** systemd calls a job done although the unit did not stay up. */
+/** systemd calls a job done although the unit did not stay as it should be. */
 function answerOf({ ok, result }: JobEnd): string {
-  return result === 'done' && !ok ? 'done, and not so' : result;
+  return result === 'done' && !ok ? 'done, did not hold' : result;
 }

@@ -172,11 +172,15 @@ function cardLines(recorded: Recorded, grid: Grid, { style }: Canvas): readonly 
     const all = points.map(({ bytes }) => bytes);
     const gib = (bytes: number) => (bytes / GIB).toFixed(1);
     const of = total === undefined ? '' : ` of ${gib(total)}`;
-    const span = `${gib(Math.min(...all))} to ${gib(Math.max(...all))}`;
-    const figures = `${gib(first.bytes)} → ${gib(last.bytes)}${of} GiB (${span})`;
+    const [least, most] = [gib(Math.min(...all)), gib(Math.max(...all))];
+    const figures =
+      least === most
+        ? `${most}${of} GiB throughout`
+        : `${gib(first.bytes)} → ${gib(last.bytes)}${of} GiB (${least} to ${most})`;
     const label = `  ${`GPU ${visible(card)}`.padEnd(grid.widths[1] ?? 0)}  `;
     if (grid.bar > 0) return [`${label}${style.cyan(sparkOf(points, total, grid))}  ${figures}`];
-    return [`${label}${figures}`, `    ${few(points).map(pointWords).join(', ')}`];
+    const moments = least === most ? [] : [`    ${few(points).map(pointWords).join(', ')}`];
+    return [`${label}${figures}`, ...moments];
   });
   return lines.length > 0 ? ['', ...lines] : [];
 }
@@ -199,6 +203,8 @@ function pointWords({ atSeconds, bytes }: Point): string {
   return `+${atSeconds.toFixed(1)} s ${formatBytes(bytes)}`;
 }
 
+const KNOWN_CAUSE = '\n  cause: ';
+
 /** The cause of a failure, and what to type next. */
 function endLines(recorded: Recorded, style: Style): readonly string[] {
   const error = failureOf(recorded);
@@ -207,7 +213,8 @@ function endLines(recorded: Recorded, style: Style): readonly string[] {
   return [
     '',
     ...(left.length > 0 ? [`${style.red('not as before:')} ${visible(left.join(', '))}`] : []),
-    ...(told ? [`${style.red('cause:')} ${visible(told.what)}`] : []),
+    // A known cause is told below the failure, under that name.
+    ...(told ? [`${style.red(told.what.includes(KNOWN_CAUSE) ? 'error:' : 'cause:')} ${visible(told.what)}`] : []),
     ...nextOf(recorded, told?.hint).map((next) => `${style.dim('→')} ${visible(next)}`),
   ];
 }
