@@ -25,6 +25,8 @@ export interface Gauge {
   /** The latest one that tells of processes; undefined = the tool does not. */
   readonly told: GpuReading | undefined;
   fresh(signal: AbortSignal, detail?: 'processes'): Promise<GpuReading>;
+  /** Takes note of a reading, and judges nothing by it. */
+  seen(reading: GpuReading): void;
   /** The latest reading is of this moment, and nothing of ours has moved memory since. */
   isFresh(): boolean;
   /** Free, and not promised to takes at work; undefined = it can't be told. */
@@ -125,6 +127,7 @@ export function openGauge(
       latestMs = beganMs;
       return reading;
     },
+    seen,
     isFresh: () => clock.ticksMs() - latestMs <= FRESH_MS,
     roomOn(reading, gpu) {
       const card = cardOf(reading, gpu);
