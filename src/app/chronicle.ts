@@ -5,9 +5,9 @@ import {
   type HistoryEntry,
   RECORD_VERSION,
   type RecordedError,
-  type RecordedState,
   type RecordedStep,
   type SwitchRecord,
+  statesOf,
   type Underway,
 } from '../core/record.ts';
 import type { Event, Notify, StepReport, SwitchResult } from '../core/report.ts';
@@ -90,18 +90,6 @@ function idOf(beganMs: number): string {
   return Math.round(beganMs / 100).toString(36);
 }
 
-export function statesOf({ services }: Observation): Readonly<Record<string, RecordedState>> {
-  return Object.fromEntries(
-    [...services].map(([name, { state }]) => [
-      name,
-      {
-        state: state.kind,
-        ...(state.kind === 'sleeping' && state.level !== undefined ? { level: state.level } : {}),
-      },
-    ]),
-  );
-}
-
 function planned({ id, kind, service, level, gpus, startSeconds, endSeconds }: Step, isRestore: boolean): RecordedStep {
   return {
     id,
@@ -133,7 +121,7 @@ function errorOf({ code, details }: Pick<GpumodError, 'code' | 'details'>): Reco
 }
 
 function entryOf(record: SwitchRecord, result: SwitchResult): HistoryEntry {
-  const { end, plan, error, notRestored, after, durationSeconds, engineSeconds } = result;
+  const { end, plan, error, restoreError, notRestored, after, durationSeconds, engineSeconds } = result;
   return {
     ...record,
     end,
@@ -141,6 +129,7 @@ function entryOf(record: SwitchRecord, result: SwitchResult): HistoryEntry {
     engineSeconds,
     plannedSeconds: plan.makespanSeconds,
     ...(error ? { error: errorOf(error) } : {}),
+    ...(restoreError ? { restoreError: errorOf(restoreError) } : {}),
     ...(notRestored.length > 0 ? { notRestored } : {}),
     after: statesOf(after),
   };

@@ -65,8 +65,9 @@ export function exitCodeOf(error: AnyGpumodError): number {
 }
 
 /** For a switch that was begun. */
-export function exitCodeOfResult({ end, error, reports }: SwitchResult): number {
+export function exitCodeOfResult({ end, error, restoreError, reports }: SwitchResult): number {
   if (!error) return EXIT.ok;
+  if (restoreError) return restoreError.code === 'interrupted' ? exitCodeOf(restoreError) : EXIT.notRestored;
   if (error.code === 'interrupted') return exitCodeOf(error);
   if (error.code === 'timed-out' && error.details.what === 'switch') return EXIT.timeout;
   if (end === 'left') return EXIT.notRestored;

@@ -1,5 +1,5 @@
 /** One command: arguments → action → exit code; the only catch-all. */
-import { isGpumodError } from '../core/errors.ts';
+import { type AnyGpumodError, GpumodError, isGpumodError } from '../core/errors.ts';
 import { EXIT, exitCodeOf } from './exit-code.ts';
 import type { Parts, Sink } from './parts.ts';
 import { parse } from './program.ts';
@@ -25,7 +25,7 @@ export async function run(argv: readonly string[], version: string, given: Parts
   } catch (thrown) {
     if (debug && thrown instanceof Error) parts.stderr.write(`${thrown.stack}\n`);
     if (!isGpumodError(thrown)) return bug(thrown, debug, parts);
-    (view ?? (await errorView(argv, parts))).error(thrown);
+    (view ?? (await errorView(argv, parts))).error(untouched(thrown));
     return exitCodeOf(thrown);
   }
 }
@@ -33,6 +33,12 @@ export async function run(argv: readonly string[], version: string, given: Parts
 /** All that is printed passes here: no secret, and nothing of others that a terminal would obey. */
 function safe(sink: Sink, hide: Parts['hide']): Sink {
   return { ...sink, write: (text) => sink.write(shown(hide(text))) };
+}
+
+/** Who has changed something does not throw. */
+function untouched(error: AnyGpumodError): AnyGpumodError {
+  if (error.code !== 'interrupted') return error;
+  return new GpumodError('interrupted', { ...error.details, untouched: true }) as AnyGpumodError;
 }
 
 function bug(thrown: unknown, debug: boolean, parts: Parts): number {

@@ -16,7 +16,12 @@ export interface Details {
   readonly 'no-such-mode': { readonly mode: string; readonly known: readonly string[] };
   readonly 'no-such-service': { readonly service: string; readonly known: readonly string[] };
   /** Nothing was touched: the request can't be met. */
-  readonly refused: { readonly mode: string; readonly problems: readonly Problem[] };
+  readonly refused: {
+    readonly mode: string;
+    readonly problems: readonly Problem[];
+    /** It was the way back of a switch that failed. */
+    readonly isRestore?: true;
+  };
   readonly 'requests-in-flight': {
     readonly busy: readonly { readonly service: string; readonly requests: number }[];
     readonly waitedMs: number;
@@ -104,7 +109,7 @@ export interface Details {
     readonly service?: string;
     readonly lastly?: Why;
   };
-  readonly interrupted: { readonly signal: 'SIGINT' | 'SIGTERM' | 'SIGHUP' };
+  readonly interrupted: { readonly signal: 'SIGINT' | 'SIGTERM' | 'SIGHUP'; readonly untouched?: true };
   readonly 'not-in-state': { readonly wanted: string; readonly actual: string };
 }
 

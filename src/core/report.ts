@@ -74,6 +74,8 @@ export interface SwitchResult {
   readonly reports: readonly StepReport[];
   /** Why it did not reach the target. */
   readonly error?: AnyGpumodError;
+  /** Why what was there before is not restored, where that was tried. */
+  readonly restoreError?: AnyGpumodError;
   /** Services that are not as they were before, after a failed restore. */
   readonly notRestored: readonly string[];
   readonly after: Observation;

@@ -69,6 +69,7 @@ export function isRecord(value: unknown): boolean {
     Array.isArray(steps) &&
     steps.every((step) => typeof step === 'object' && step !== null) &&
     typeof before === 'object' &&
-    before !== null
+    before !== null &&
+    Object.values(before).every((was) => typeof was === 'object' && was !== null)
   );
 }

@@ -113,7 +113,8 @@ export function comparedDocument({ answers }: PlannedModes): object {
 
 /** `mode`: the one that was switched to, if it was one. */
 export function switchDocument(result: SwitchResult, mode?: string): object {
-  const { target, end, plan, reports, error, notRestored, durationSeconds, engineSeconds, after } = result;
+  const { target, end, plan, reports, error, restoreError, notRestored, durationSeconds, engineSeconds, after } =
+    result;
   return {
     schemaVersion: SCHEMA_VERSION,
     target,
@@ -124,6 +125,7 @@ export function switchDocument(result: SwitchResult, mode?: string): object {
     states: Object.fromEntries([...after.services].map(([name, seen]) => [name, seen.state.kind])),
     ...gpuDocument(after.gpu),
     ...(error ? errorDocument(error, mode) : {}),
+    ...(restoreError ? { restoreError: errorDocument(restoreError, mode).error } : {}),
     notRestored,
     durationSeconds: rounded(durationSeconds),
     plannedSeconds: rounded(plan.makespanSeconds),

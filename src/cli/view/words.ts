@@ -49,9 +49,9 @@ const WORDS: Words = {
     what: `there is no service '${service}'${meant(service, known)}`,
     hint: 'see: gpumod service list',
   }),
-  refused: ({ mode, problems }) => ({
+  refused: ({ mode, problems, isRestore }) => ({
     what: [
-      `'${mode}' can't be reached; nothing was changed:`,
+      isRestore ? 'there is no way back to what was there before:' : `'${mode}' can't be reached; nothing was changed:`,
       ...problems.map((problem) => `  ${problemWords(problem)}`),
     ].join('\n'),
     hint: problemHint(problems),
@@ -148,9 +148,16 @@ const WORDS: Words = {
   }),
   'timed-out': ({ what, afterMs, service, lastly }) => ({
     what: `${service ? `${service}: ` : ''}${TIMED[what] ?? what} took longer than ${formatSeconds(afterMs / 1000)}${lastly ? `; in the end: ${whyWords(lastly)}` : ''}`,
-    hint: service ? `see: gpumod service status ${service}; gpumod service logs ${service}` : STATUS,
+    hint: service
+      ? `see: gpumod service status ${service}; gpumod service logs ${service}`
+      : what === 'restore'
+        ? `${STATUS}; to try again: gpumod back`
+        : STATUS,
   }),
-  interrupted: ({ signal }) => ({ what: `interrupted by ${signal}`, hint: `${STATUS}; to go on, say the same again` }),
+  interrupted: ({ signal, untouched }) => ({
+    what: `interrupted by ${signal}${untouched ? '; nothing was changed' : ''}`,
+    hint: `${STATUS}; to go on, say the same again`,
+  }),
   'not-in-state': ({ wanted, actual }) => ({ what: `not in '${wanted}': ${actual}`, hint: STATUS }),
 };
 
@@ -177,6 +184,8 @@ function lockedWords({ waitedMs, by, forMs = 0, doing }: Details['locked']): str
 
 const TIMED: Readonly<Record<string, string>> = {
   switch: 'the switch (--timeout)',
+  restore: 'the way back',
+  look: 'the look at the end',
   step: 'a step',
   start: "the unit's start",
   stop: "the unit's stop",
@@ -190,7 +199,7 @@ export function errorWords(error: AnyGpumodError, mode?: string): Told {
   const words = WORDS[error.code] as (details: AnyGpumodError['details']) => Told;
   const told = words(error.details);
   if (error.code !== 'interrupted' || mode === undefined) return told;
-  return { ...told, hint: `${STATUS}; to go on: gpumod mode switch ${mode}` };
+  return { ...told, hint: `${STATUS}; to go on: gpumod mode switch ${mode}; or back: gpumod back` };
 }
 
 function meant(name: string, known: readonly string[]): string {
