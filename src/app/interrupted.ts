@@ -14,7 +14,10 @@ export async function fileInterrupted(host: Pick<Host, 'switchJournal' | 'histor
   if (!entry) return undefined;
   const { by: _, phase: __, ...record } = entry;
   const kept: HistoryEntry = { ...record, end: 'interrupted', plannedSeconds: 0 };
-  await host.history.append(kept).catch(() => {});
-  await host.switchJournal.clear();
+  // On a full disk it stays where it is: it tells what was there before.
+  await host.history.append(kept).then(
+    () => host.switchJournal.clear(),
+    () => {},
+  );
   return entry;
 }

@@ -14,6 +14,7 @@ export interface Details {
   readonly 'manifest-open-to-all': { readonly path: string; readonly because: 'root' | 'system-scope' };
   readonly 'manifest-invalid': { readonly issues: readonly ManifestIssue[] };
   readonly 'no-such-mode': { readonly mode: string; readonly known: readonly string[] };
+  readonly 'no-mode-before': Readonly<Record<never, never>>;
   readonly 'no-such-service': { readonly service: string; readonly known: readonly string[] };
   /** Nothing was touched: the request can't be met. */
   readonly refused: {

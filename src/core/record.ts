@@ -71,7 +71,7 @@ export interface SwitchRecord {
   readonly command: string;
   /** A mode's or a service's name. */
   readonly target: string;
-  /** The target is a mode. */
+  /** The target is a mode, or what was there before one; else a service. */
   readonly isMode: boolean;
   /** The mode that held before; null: none did. */
   readonly from: string | null;

@@ -48,6 +48,8 @@ export type Event =
   | { readonly type: 'unrecorded'; readonly reason: string }
   /** A switch before this one: its process died. */
   | { readonly type: 'interrupted'; readonly entry: Underway }
+  /** Services that were there before, and are no longer in the manifest: they are left alone. */
+  | { readonly type: 'gone'; readonly services: readonly string[] }
   /** The first Ctrl-C or SIGTERM: what runs is brought to its end. */
   | { readonly type: 'stopping' };
 

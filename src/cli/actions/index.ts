@@ -1,4 +1,5 @@
 /** Every action by name, and the view they show things with: what is loaded once a command is known. */
+import { back } from './back.ts';
 import { bench } from './bench.ts';
 import * as config from './config.ts';
 import { demo } from './demo.ts';
@@ -20,6 +21,7 @@ export const ACTIONS = {
   plan,
   switchMode,
   switchOff,
+  back,
   serviceList: service.list,
   serviceStatus: service.status,
   serviceStart: service.start,

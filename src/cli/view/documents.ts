@@ -197,6 +197,8 @@ export function eventDocument(event: Event): object {
       return { event: 'unrecorded', reason: event.reason };
     case 'interrupted':
       return { event: 'interrupted', ...interruptedDocument(event.entry) };
+    case 'gone':
+      return { event: 'gone', services: event.services };
     case 'stopping':
       return { event: 'stopping' };
     case 'restoring':

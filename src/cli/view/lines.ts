@@ -103,6 +103,8 @@ export function eventLine(event: Event): string | undefined {
       return `warning: this switch can't be written down, and goes on: ${event.reason}`;
     case 'interrupted':
       return interruptedLine(event.entry);
+    case 'gone':
+      return `no longer in the manifest, and left alone: ${event.services.join(', ')}`;
     case 'stopping':
       return 'stopping: what runs is brought to its end, nothing else begins (once more: leave at once)';
     default:

@@ -45,6 +45,10 @@ const WORDS: Words = {
     what: `there is no mode '${mode}'${meant(mode, known)}`,
     hint: 'see: gpumod mode list',
   }),
+  'no-mode-before': () => ({
+    what: 'no mode before is known: no switch is in the history; nothing was changed',
+    hint: 'see: gpumod mode list',
+  }),
   'no-such-service': ({ service, known }) => ({
     what: `there is no service '${service}'${meant(service, known)}`,
     hint: 'see: gpumod service list',

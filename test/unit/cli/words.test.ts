@@ -13,6 +13,7 @@ const EXAMPLES: { readonly [C in ErrorCode]: Details[C] } = {
     issues: [{ file: 'a.yaml', line: 3, col: 5, path: 'modes.rag', message: 'unknown service', suggestion: 'chat' }],
   },
   'no-such-mode': { mode: 'rga', known: ['rag', 'code'] },
+  'no-mode-before': {},
   'no-such-service': { service: 'x', known: ['chat'] },
   refused: {
     mode: 'all',
