@@ -116,6 +116,19 @@ export const COMMANDS: readonly CommandSpec[] = [
     action: 'back',
   },
   {
+    path: 'wait',
+    help: 'until no other gpumod is at work',
+    options: [
+      { flags: '--mode <mode>', help: 'exit 3 when this mode does not hold then' },
+      { flags: '--timeout <duration>', help: 'wait no longer than this (exit 124)' },
+    ],
+    examples: [
+      'gpumod wait --timeout 10m && run-the-batch',
+      'gpumod wait --mode rag && curl -s localhost:8200/v1/models',
+    ],
+    action: 'wait',
+  },
+  {
     path: 'doctor',
     help: 'what is wrong or in the way, with evidence and fix; exit 1 when there is something',
     examples: ['gpumod doctor', 'gpumod doctor --json | jq .findings[].fix'],

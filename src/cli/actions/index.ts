@@ -9,6 +9,7 @@ import { plan } from './plan.ts';
 import * as service from './service.ts';
 import { status } from './status.ts';
 import { switchMode, switchOff } from './switch.ts';
+import { wait } from './wait.ts';
 
 export { openView } from '../view/open.ts';
 
@@ -22,6 +23,7 @@ export const ACTIONS = {
   switchMode,
   switchOff,
   back,
+  wait,
   serviceList: service.list,
   serviceStatus: service.status,
   serviceStart: service.start,

@@ -189,6 +189,7 @@ function lockedWords({ waitedMs, by, forMs = 0, doing }: Details['locked']): str
 const TIMED: Readonly<Record<string, string>> = {
   switch: 'the switch (--timeout)',
   restore: 'the way back',
+  wait: 'another gpumod',
   look: 'the look at the end',
   step: 'a step',
   start: "the unit's start",
