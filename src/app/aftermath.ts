@@ -85,9 +85,12 @@ export function interruption(
 /** All steps were done, and yet a look at the end shows something else: a service died meanwhile. */
 export function unmet(plan: Plan, after: Observation): AnyGpumodError | undefined {
   const wrong = differences(plan.wanted, after);
-  if (wrong.length === 0) return undefined;
-  const actual = wrong.map((name) => `${name}: ${after.services.get(name)?.state.kind ?? 'unknown'}`).join(', ');
-  return new GpumodError('not-in-state', { wanted: plan.target, actual }) as AnyGpumodError;
+  return wrong.length === 0 ? undefined : notAsWanted(plan.target, wrong, after);
+}
+
+export function notAsWanted(wanted: string, wrong: readonly string[], { services }: Observation): AnyGpumodError {
+  const actual = wrong.map((name) => `${name}: ${services.get(name)?.state.kind ?? 'unknown'}`).join(', ');
+  return new GpumodError('not-in-state', { wanted, actual }) as AnyGpumodError;
 }
 
 /** One rule that allows all of the manifest's system units, not one error a unit. */

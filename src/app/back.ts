@@ -54,11 +54,13 @@ async function toldWay(manifest: Manifest, host: Host, notify: Notify): Promise<
 
 type Past = SwitchRecord & Pick<HistoryEntry, 'end'>;
 
+const CUT: ReadonlySet<Past['end']> = new Set(['interrupted', 'left', 'not-given-back']);
+
 /** Newest first. */
 function wayIn(manifest: Manifest, past: readonly Past[]): WayBack | undefined {
   for (const entry of past) {
     if (!entry.isMode) continue;
-    const cut = entry.end === 'interrupted' || entry.end === 'left';
+    const cut = CUT.has(entry.end);
     // A way back that was cut is gone on with.
     if (cut && entry.command !== BACK) return asBefore(manifest, entry);
     if (entry.end !== 'reached' || entry.from === entry.target) continue;

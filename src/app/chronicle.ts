@@ -19,6 +19,8 @@ export interface Chronicle {
   readonly notify: Notify;
   /** Resolves when the step stands on the disk as begun, or can't. Never throws. */
   readonly begin: (step: Step) => Promise<void>;
+  /** Stands on the disk: the target holds, and a command has the machine. Never throws. */
+  hold(): Promise<void>;
   /** Never throws. */
   end(result: SwitchResult): Promise<void>;
 }
@@ -68,7 +70,7 @@ export function openChronicle(
 
   return {
     notify(event: Event) {
-      if (event.type === 'restoring') phase = 'restore';
+      if (event.type === 'restoring' || event.type === 'giving-back') phase = 'restore';
       if (event.type === 'plan')
         for (const step of event.plan.steps) steps.set(key(step), planned(step, phase === 'restore'));
       if (event.type === 'step-finished') put(event.report.step, ended(event.report));
@@ -76,6 +78,10 @@ export function openChronicle(
     },
     begin(step) {
       put(step, { outcome: 'begun' });
+      return flush();
+    },
+    hold() {
+      phase = 'run';
       return flush();
     },
     async end(result) {

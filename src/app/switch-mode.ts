@@ -20,18 +20,20 @@ export async function switchMode(
   return result;
 }
 
-/** The same for what need not be a mode of the manifest. */
+/** The same for what need not be a mode of the manifest, or only for as long as `meanwhile` takes. */
 export async function switchTo(
   manifest: Manifest,
   target: Target,
   options: SwitchOptions,
   host: Host,
   notify: Notify,
+  meanwhile?: () => Promise<void>,
 ): Promise<SwitchResult> {
   const beganMs = host.clock.ticksMs();
   const { plan, now } = await inTime(host, options, beganMs, (signal) =>
     planTarget(manifest, target, options, host, signal),
   );
   const command = `mode switch ${target.name}`;
-  return carryOut({ manifest, host, plan, before: now, options, notify, command, isMode: true, beganMs });
+  const transaction = { manifest, host, plan, before: now, options, notify, command, isMode: true, beganMs };
+  return carryOut({ ...transaction, ...(meanwhile ? { meanwhile } : {}) });
 }

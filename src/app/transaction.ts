@@ -4,6 +4,7 @@ import { given } from '../core/given.ts';
 import type { FailurePolicy, Manifest } from '../core/model.ts';
 import { never, onAbort } from '../core/on-abort.ts';
 import type { Plan } from '../core/plan.ts';
+import { statesOf } from '../core/record.ts';
 import type { Execution, Notify, StepReport, SwitchResult } from '../core/report.ts';
 import type { Observation } from '../core/state.ts';
 import type { Context } from '../execute/context.ts';
@@ -13,8 +14,8 @@ import { openGauge } from '../execute/gauge.ts';
 import type { Host } from '../execute/host.ts';
 import { known } from '../execute/perform.ts';
 import { currentMode } from '../plan/current.ts';
-import { changedSince } from '../plan/wanted.ts';
-import { allowing, interruption, knownAfter, seeAgain, unmet } from './aftermath.ts';
+import { changedSince, differences, wantedAsBefore } from '../plan/wanted.ts';
+import { allowing, interruption, knownAfter, notAsWanted, seeAgain, unmet } from './aftermath.ts';
 import { type Chronicle, type Heading, openChronicle } from './chronicle.ts';
 import { firstSleepers, learn } from './learn.ts';
 import { restore } from './restore.ts';
@@ -45,6 +46,8 @@ export interface Transaction {
   readonly isMode: boolean;
   /** `host.clock.ticksMs()` when the command began. */
   readonly beganMs: number;
+  /** What is done while the target holds; after it, what was there before is restored. */
+  readonly meanwhile?: () => Promise<void>;
 }
 
 /** Throws only before anything was touched (`requests-in-flight`, ...); every later failure is in the result. */
@@ -52,6 +55,7 @@ export async function carryOut(transaction: Transaction): Promise<SwitchResult> 
   const { host, plan, before, notify } = transaction;
   if (plan.steps.length === 0) {
     notify({ type: 'plan', plan });
+    await transaction.meanwhile?.();
     return result(transaction, { end: 'unchanged', reports: [], after: before });
   }
   const chronicle = openChronicle(host, await headingOf(transaction), plan, before, notify);
@@ -79,9 +83,38 @@ async function carriedOut(transaction: Transaction, chronicle: Chronicle): Promi
   const failure = allowing(execution.error, manifest) ?? interruption(reports, options.stop, limit);
   if (blind) return unseen(transaction, failure ?? blind, reports, after);
   const error = failure ?? unmet(plan, after);
-  return error
-    ? fail(transaction, context, error, reports, after)
+  if (error) return fail(transaction, context, error, reports, after);
+  return transaction.meanwhile
+    ? lend(transaction, context, chronicle, transaction.meanwhile, { reports, after })
     : result(transaction, { end: 'reached', reports, after });
+}
+
+/** To `meanwhile`, and back to what was there before. */
+async function lend(
+  transaction: Transaction,
+  context: Context,
+  chronicle: Chronicle,
+  meanwhile: () => Promise<void>,
+  { reports, after }: Pick<SwitchResult, 'reports' | 'after'>,
+): Promise<SwitchResult> {
+  const { manifest, host, before, options, notify } = transaction;
+  await chronicle.hold();
+  if (options.stop.aborted) {
+    const notRestored = changedSince(before, after);
+    return result(transaction, { end: 'left', reports, after, error: stoppedBy(options.stop), notRestored });
+  }
+  await meanwhile();
+  notify({ type: 'giving-back' });
+  const now = await seeAgain(manifest, host, before);
+  const back = now.blind ? { ...now, reports: [], error: now.blind } : await restore(transaction, context, now.after);
+  const wanted = wantedAsBefore(manifest, statesOf(before));
+  const missed = differences(wanted, back.after);
+  const all = { reports: [...reports, ...back.reports], after: back.after };
+  // What slept, and had to be stopped for the target, rests as well: it is named, and no failure.
+  const notRestored = changedSince(before, back.after);
+  if (missed.length === 0) return result(transaction, { end: 'given-back', ...all, notRestored });
+  const error = back.error ?? back.blind ?? notAsWanted('what was before', missed, back.after);
+  return result(transaction, { end: 'not-given-back', ...all, error, notRestored });
 }
 
 async function drainAndExecute(context: Context, { plan, options }: Transaction): Promise<Execution> {

@@ -116,6 +116,17 @@ export const COMMANDS: readonly CommandSpec[] = [
     action: 'back',
   },
   {
+    path: 'run',
+    args: '<command...>',
+    help: 'switch to a mode, run a command in it (after --), then restore what was there before; exits as the command does',
+    options: [{ flags: '--mode <mode>', help: 'what to switch to' }, COLD, ...SWITCH_OPTIONS],
+    examples: [
+      'gpumod -q run --mode off --lock-timeout 5m -- steam steam://rungameid/730',
+      'gpumod run --mode rag --timeout 5m -- pytest tests/e2e',
+    ],
+    action: 'run',
+  },
+  {
     path: 'wait',
     help: 'until no other gpumod is at work',
     options: [

@@ -9,7 +9,7 @@ import type { View } from './view/view.ts';
 
 export async function run(argv: readonly string[], version: string, given: Parts): Promise<number> {
   const parts = { ...given, stdout: safe(given.stdout, given.hide), stderr: safe(given.stderr, given.hide) };
-  const debug = argv.includes('--debug');
+  const debug = own(argv).includes('--debug');
   let view: View | undefined;
   try {
     const asked = parse(argv, version);
@@ -48,9 +48,16 @@ function bug(thrown: unknown, debug: boolean, parts: Parts): number {
   return EXIT.bug;
 }
 
+/** What follows `--` is a command's. */
+function own(argv: readonly string[]): readonly string[] {
+  const end = argv.indexOf('--');
+  return end < 0 ? argv : argv.slice(0, end);
+}
+
 /** For errors before the options are known. */
 async function errorView(argv: readonly string[], parts: Parts): Promise<View> {
   const { openView } = await import('./actions/index.ts');
-  const wantsJson = argv.includes('--json') || ['json', 'ndjson'].includes(argv[argv.indexOf('-o') + 1] ?? '');
+  const ours = own(argv);
+  const wantsJson = ours.includes('--json') || ['json', 'ndjson'].includes(ours[ours.indexOf('-o') + 1] ?? '');
   return openView(wantsJson ? { output: 'json' } : {}, parts);
 }

@@ -4,6 +4,7 @@ import type { Why } from './facts.ts';
 import type { LockHolder } from './holder.ts';
 import type { StepKind } from './plan.ts';
 import type { Holder, Keeper, PortTaken, Problem } from './problem.ts';
+import type { ProgramEnd } from './program.ts';
 
 /** The data of every error, by code. */
 export interface Details {
@@ -15,6 +16,10 @@ export interface Details {
   readonly 'manifest-invalid': { readonly issues: readonly ManifestIssue[] };
   readonly 'no-such-mode': { readonly mode: string; readonly known: readonly string[] };
   readonly 'no-mode-before': Readonly<Record<never, never>>;
+  /** The command of `run`; `reason`: the system's code. `untouched`: it was not begun for it. */
+  readonly 'cannot-run': { readonly program: string; readonly reason: string; readonly untouched?: true };
+  /** What was there before a command ran is not restored; how the command itself ended. */
+  readonly 'not-given-back': { readonly program: string; readonly end: ProgramEnd };
   readonly 'no-such-service': { readonly service: string; readonly known: readonly string[] };
   /** Nothing was touched: the request can't be met. */
   readonly refused: {

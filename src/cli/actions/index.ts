@@ -6,6 +6,7 @@ import { demo } from './demo.ts';
 import { doctor } from './doctor.ts';
 import * as mode from './mode.ts';
 import { plan } from './plan.ts';
+import { run } from './run.ts';
 import * as service from './service.ts';
 import { status } from './status.ts';
 import { switchMode, switchOff } from './switch.ts';
@@ -23,6 +24,7 @@ export const ACTIONS = {
   switchMode,
   switchOff,
   back,
+  run,
   wait,
   serviceList: service.list,
   serviceStatus: service.status,

@@ -36,7 +36,8 @@ function switchingDocument({ holder, underway, now }: Status): object | null {
   if (!holder) return null;
   const { pid, command, sinceMs } = holder;
   const entry = underway?.isAtWork && underway.entry.by.pid === pid ? underway.entry : undefined;
-  return { pid, command, forSeconds: rounded((now.atMs - sinceMs) / 1000), ...(entry ? progressOf(entry) : {}) };
+  const far = entry && { phase: entry.phase, ...progressOf(entry) };
+  return { pid, command, forSeconds: rounded((now.atMs - sinceMs) / 1000), ...far };
 }
 
 export function currentDocument(current: Status['current']): object {
@@ -197,6 +198,10 @@ export function eventDocument(event: Event): object {
       return { event: 'unrecorded', reason: event.reason };
     case 'interrupted':
       return { event: 'interrupted', ...interruptedDocument(event.entry) };
+    case 'running':
+      return { event: 'running', mode: event.mode, program: event.program };
+    case 'giving-back':
+      return { event: 'giving-back' };
     case 'gone':
       return { event: 'gone', services: event.services };
     case 'stopping':

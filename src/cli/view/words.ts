@@ -45,6 +45,14 @@ const WORDS: Words = {
     what: `there is no mode '${mode}'${meant(mode, known)}`,
     hint: 'see: gpumod mode list',
   }),
+  'cannot-run': ({ program, reason, untouched }) => ({
+    what: `can't run ${program}: ${NOT_RUN[reason] ?? reason}${untouched ? '; nothing was changed' : ''}`,
+    hint: 'say it with its path, after --: gpumod run --mode NAME -- /path/to/it',
+  }),
+  'not-given-back': ({ program, end: { code, signal, notRun } }) => ({
+    what: `what was there before is not restored; ${program} itself ${notRun ? "can't be run" : signal ? `was ended by ${signal}` : `ended with exit code ${code}`}`,
+    hint: `${STATUS}; to try again: gpumod back`,
+  }),
   'no-mode-before': () => ({
     what: 'no mode before is known: no switch is in the history; nothing was changed',
     hint: 'see: gpumod mode list',

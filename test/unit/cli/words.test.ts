@@ -14,6 +14,8 @@ const EXAMPLES: { readonly [C in ErrorCode]: Details[C] } = {
   },
   'no-such-mode': { mode: 'rga', known: ['rag', 'code'] },
   'no-mode-before': {},
+  'cannot-run': { program: 'train.sh', reason: 'ENOENT', untouched: true },
+  'not-given-back': { program: 'train.sh', end: { code: 3 } },
   'no-such-service': { service: 'x', known: ['chat'] },
   refused: {
     mode: 'all',
