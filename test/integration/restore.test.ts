@@ -17,6 +17,16 @@ const interruption = new GpumodError('interrupted', { signal: 'SIGINT' });
 const failing = () =>
   world(box, { chat: 'awake' }, { chat: { nap: NO_SLEEP }, embed: { diesAtStart: true } }, 9 * 2 ** 30);
 
+/** As soon as systemd is asked to start it. */
+async function whenStarted({ host }: World, unit: string, then: () => void): Promise<void> {
+  const units = await host.units('user');
+  const start = units.start.bind(units);
+  units.start = (name, how) => {
+    if (name === unit) then();
+    return start(name, how);
+  };
+}
+
 describe('the way back', () => {
   it('ends when its own time is up: says so, names what is not as before, exits 5', async () => {
     const here = failing();
@@ -65,10 +75,10 @@ describe('the way back', () => {
     const stop = new AbortController();
     const events: string[] = [];
     let restoring = false;
+    await whenStarted(here, 'a.service', () => restoring && stop.abort(interruption));
     const result = await switchMode(both, 'find', { ...options, stop: stop.signal }, here.host, (event) => {
       events.push(event.type);
       restoring ||= event.type === 'restoring';
-      if (restoring && event.type === 'step-started') stop.abort(interruption);
     });
     expect(here.log.slice(3)).toEqual(['start a']);
     expect(here.states()).toContain('a:awake b:stopped');
@@ -80,9 +90,8 @@ describe('the way back', () => {
   it('is not begun when Ctrl-C came before: exits 130', async () => {
     const here = failing();
     const stop = new AbortController();
-    const result = await switchMode(box, 'find', { ...options, stop: stop.signal }, here.host, (event) => {
-      if (event.type === 'step-started' && event.step.service === 'embed') stop.abort(interruption);
-    });
+    await whenStarted(here, 'embed.service', () => stop.abort(interruption));
+    const result = await switchMode(box, 'find', { ...options, stop: stop.signal }, here.host, () => {});
     expect(here.log).toEqual(['stop chat', 'start embed']);
     expect(result).toMatchObject({ end: 'left', error: { code: 'unit-failed' }, notRestored: ['chat'] });
     expect(exitCodeOfResult(result)).toBe(130);

@@ -106,9 +106,13 @@ it('never runs the command when the switch fails', async () => {
 it('nor after a Ctrl-C in the last step of the switch', async () => {
   const stop = new AbortController();
   const here = machine({ chat: 'stopped' });
-  const { result } = await here.run(undefined, { stop: stop.signal }, 'find', ({ type }) => {
-    if (type === 'step-started') stop.abort(new GpumodError('interrupted', { signal: 'SIGINT' }));
-  });
+  const units = await here.host.units('user');
+  const start = units.start.bind(units);
+  units.start = (unit, how) => {
+    stop.abort(new GpumodError('interrupted', { signal: 'SIGINT' }));
+    return start(unit, how);
+  };
+  const { result } = await here.run(undefined, { stop: stop.signal });
   expect(here.log).toEqual(['start embed']);
   expect(result).toMatchObject({ end: 'left', notRestored: ['embed'] });
   expect(exitCodeOfResult(result)).toBe(130);
