@@ -7,9 +7,9 @@ import {
   type HistoryEntry,
   RECORD_VERSION,
   type RecordedError,
-  type RecordedState,
   type RecordedStep,
   type SwitchRecord,
+  statesOf,
   type Underway,
 } from '../core/record.ts';
 import type { Event, Notify, StepReport, SwitchResult } from '../core/report.ts';
@@ -25,6 +25,8 @@ export interface Chronicle {
   readonly begin: (step: Step) => Promise<void>;
   /** The cards, as they are now. */
   readonly sample: (reading: GpuReading) => void;
+  /** Stands on the disk: the target holds, and a command has the machine. Never throws. */
+  hold(): Promise<void>;
   /** Never throws. */
   end(result: SwitchResult): Promise<void>;
 }
@@ -86,7 +88,7 @@ export function openChronicle(
 
   return {
     notify(event: Event) {
-      if (event.type === 'restoring') phase = 'restore';
+      if (event.type === 'restoring' || event.type === 'giving-back') phase = 'restore';
       if (event.type === 'plan')
         for (const step of event.plan.steps) steps.set(key(step), planned(step, phase === 'restore'));
       if (event.type === 'step-finished') put(event.report.step, ended(event.report));
@@ -97,6 +99,10 @@ export function openChronicle(
       return flush();
     },
     sample: (reading) => tape.sample(spentSeconds(), reading),
+    hold() {
+      phase = 'run';
+      return flush();
+    },
     async end(result) {
       stopListening();
       tape.sample(result.durationSeconds, result.after.gpu);
@@ -109,18 +115,6 @@ export function openChronicle(
 /** Tenths of a second since 1970, in seven characters: sorts as they began. */
 function idOf(beganMs: number): string {
   return Math.round(beganMs / 100).toString(36);
-}
-
-export function statesOf({ services }: Observation): Readonly<Record<string, RecordedState>> {
-  return Object.fromEntries(
-    [...services].map(([name, { state }]) => [
-      name,
-      {
-        state: state.kind,
-        ...(state.kind === 'sleeping' && state.level !== undefined ? { level: state.level } : {}),
-      },
-    ]),
-  );
 }
 
 function planned({ id, kind, service, level, gpus, startSeconds, endSeconds }: Step, isRestore: boolean): RecordedStep {
@@ -154,7 +148,7 @@ function errorOf({ code, details }: Pick<GpumodError, 'code' | 'details'>): Reco
 }
 
 function entryOf(record: SwitchRecord, result: SwitchResult, { calls, memory }: Tape): HistoryEntry {
-  const { end, plan, error, notRestored, after, durationSeconds, engineSeconds } = result;
+  const { end, plan, error, restoreError, notRestored, after, durationSeconds, engineSeconds } = result;
   return {
     ...record,
     end,
@@ -162,6 +156,7 @@ function entryOf(record: SwitchRecord, result: SwitchResult, { calls, memory }: 
     engineSeconds,
     plannedSeconds: plan.makespanSeconds,
     ...(error ? { error: errorOf(error) } : {}),
+    ...(restoreError ? { restoreError: errorOf(restoreError) } : {}),
     ...(notRestored.length > 0 ? { notRestored } : {}),
     after: statesOf(after),
     ...totalsOf(after.gpu),

@@ -12,7 +12,10 @@ export async function interruptedSwitch(host: Pick<Host, 'switchJournal'>): Prom
 export async function fileInterrupted(host: Pick<Host, 'switchJournal' | 'history'>): Promise<Underway | undefined> {
   const entry = await interruptedSwitch(host);
   if (!entry) return undefined;
-  await host.history.append(asInterrupted(entry)).catch(() => {});
-  await host.switchJournal.clear();
+  // On a full disk it stays where it is: it tells what was there before.
+  await host.history.append(asInterrupted(entry)).then(
+    () => host.switchJournal.clear(),
+    () => {},
+  );
   return entry;
 }

@@ -188,7 +188,7 @@ function act(context: Context, step: Step, service: Service): Promise<void> {
 export function known(thrown: unknown, context: Context): AnyGpumodError {
   if (isGpumodError(thrown)) return thrown;
   if (context.signal.aborted && thrown === context.signal.reason)
-    return new GpumodError('timed-out', { what: 'switch', afterMs: context.limitMs ?? 0 }) as AnyGpumodError;
+    return new GpumodError('timed-out', context.limit ?? { what: 'switch', afterMs: 0 }) as AnyGpumodError;
   if (thrown instanceof DOMException && thrown.name === 'TimeoutError')
     return new GpumodError('timed-out', { what: 'step', afterMs: 0 }) as AnyGpumodError;
   throw thrown;

@@ -40,13 +40,25 @@ function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
 /** Of one that is over. */
 export function isEnded(value: unknown): boolean {
   if (!isObject(value)) return false;
-  const { end, durationSeconds, plannedSeconds, engineSeconds, error, after, notRestored, calls, memory, totalBytes } =
-    value;
+  const {
+    end,
+    durationSeconds,
+    plannedSeconds,
+    engineSeconds,
+    error,
+    restoreError,
+    after,
+    notRestored,
+    calls,
+    memory,
+    totalBytes,
+  } = value;
   return (
     isText(end) &&
     Number.isFinite(plannedSeconds) &&
     [durationSeconds, engineSeconds].every(isFigureOrNone) &&
     isErrorOrNone(error) &&
+    isErrorOrNone(restoreError) &&
     isMapOrNone(after, isState) &&
     isMapOrNone(totalBytes, Number.isFinite) &&
     isListOrNone(notRestored, isText) &&

@@ -209,12 +209,14 @@ const KNOWN_CAUSE = '\n  cause: ';
 function endLines(recorded: Recorded, style: Style): readonly string[] {
   const error = failureOf(recorded);
   const told = error && recordedWords(error, recorded.isMode ? recorded.target : undefined);
+  const back = isOver(recorded) ? recorded.restoreError : undefined;
   const left = isOver(recorded) ? (recorded.notRestored ?? []) : [];
   return [
     '',
     ...(left.length > 0 ? [`${style.red('not as before:')} ${visible(left.join(', '))}`] : []),
     // A known cause is told below the failure, under that name.
     ...(told ? [`${style.red(told.what.includes(KNOWN_CAUSE) ? 'error:' : 'cause:')} ${visible(told.what)}`] : []),
+    ...(back ? [`${style.red('the way back:')} ${visible(recordedWords(back).what)}`] : []),
     ...nextOf(recorded, told?.hint).map((next) => `${style.dim('→')} ${visible(next)}`),
   ];
 }

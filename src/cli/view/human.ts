@@ -91,7 +91,8 @@ export function humanView({ out, err, style, errStyle, progress, quiet, verbose 
       const paint = result.error ? style.red : style.green;
       print(`${paint(result.error ? '✗' : '✓')} ${lastLine(result, manifest)}\n`);
       if (result.notRestored.length > 0) err.write(`not as before: ${result.notRestored.join(', ')}\n`);
-      if (result.error) err.write(errorText(result.error, errStyle, modeOf(result, manifest)));
+      for (const error of [result.error, result.restoreError])
+        if (error) err.write(errorText(error, errStyle, modeOf(result, manifest)));
     },
     data: (_, text) => print(visible(text.endsWith('\n') ? text : `${text}\n`)),
     openToAll: (path) => warn([openToAllWords(path)]),

@@ -28,7 +28,7 @@ export function busyLines({ holder, underway, now }: Status, style: Style): read
   const entry = underway?.isAtWork && underway.entry.by.pid === holder.pid ? underway.entry : undefined;
   const at = entry && stepAtWork(entry);
   const { step, steps } = entry ? progressOf(entry) : { step: 0, steps: 0 };
-  const far = entry ? `, step ${step}/${steps}${at ? `: ${at.kind} ${at.service}` : ''}` : '';
+  const far = entry && entry.phase !== 'run' ? `, step ${step}/${steps}${at ? `: ${at.kind} ${at.service}` : ''}` : '';
   const time = formatSeconds((now.atMs - holder.sinceMs) / 1000);
   return [`${style.yellow('busy')} gpumod ${visible(holder.command)} (pid ${holder.pid}) for ${time}${far}`];
 }
@@ -111,6 +111,12 @@ export function eventLine(event: Event): string | undefined {
       return `warning: this switch can't be written down, and goes on: ${event.reason}`;
     case 'interrupted':
       return interruptedLine(event.entry);
+    case 'running':
+      return `${event.mode} holds: running ${event.program}`;
+    case 'giving-back':
+      return 'giving back: restoring what was there before';
+    case 'gone':
+      return `no longer in the manifest, and left alone: ${event.services.join(', ')}`;
     case 'stopping':
       return 'stopping: what runs is brought to its end, nothing else begins (once more: leave at once)';
     default:
@@ -121,11 +127,13 @@ export function eventLine(event: Event): string | undefined {
 /** `interrupted switch code→rag at step 3/6 (gpumod mode switch rag, pid 4711)` */
 export function interruptedLine(entry: Underway): string {
   const { step, steps } = progressOf(entry);
-  const where =
-    entry.phase === 'run'
-      ? 'while a command ran in it'
-      : `at step ${step}/${steps}${entry.phase === 'restore' ? ' of the way back' : ''}`;
-  return `interrupted ${wayWords(entry)} ${where} (gpumod ${entry.command}, pid ${entry.by.pid})`;
+  const runs = entry.phase === 'run';
+  const way = runs ? entry.command.split(' -- ')[0] : wayWords(entry);
+  const where = runs
+    ? 'while a command ran'
+    : `at step ${step}/${steps}${entry.phase === 'restore' ? ' of the way back' : ''}`;
+  const back = entry.isMode ? '; the way back: gpumod back' : '';
+  return `interrupted ${way} ${where} (gpumod ${entry.command}, pid ${entry.by.pid})${back}`;
 }
 
 /** `rag: 2 awake, 1 asleep, 5 stopped · 8.6/24.0 GiB · 6.4 s (plan 6.0 s, engines 6.2 s)` */
@@ -137,6 +145,7 @@ export function lastLine(result: SwitchResult, manifest: Manifest): string {
     const already = manifest.modes.has(target) ? `already in ${target}` : `${target}: already so`;
     return `${already}, nothing changed: ${facts}`;
   }
+  if (end === 'given-back' || end === 'not-given-back') return `${target}${head}: ${facts}`; // the time was the command's
   const times = `${formatSeconds(durationSeconds)} (plan ${formatSeconds(plan.makespanSeconds)}, engines ${formatSeconds(engineSeconds)})`;
   return `${target}${head}: ${facts} · ${times}`;
 }
@@ -165,6 +174,8 @@ const HEADS: Readonly<Record<SwitchResult['end'], string>> = {
   restored: ' NOT reached, what was before is restored',
   untouched: ' NOT reached, nothing has changed',
   left: ' NOT reached and NOT restored',
+  'given-back': ' given back',
+  'not-given-back': ' NOT given back',
 };
 
 function countsOf({ services }: Observation): string {

@@ -59,7 +59,8 @@ export function plainView(out: Sink, err: Sink, progress: Progress, quiet: boole
       if (quiet && !result.error) return err.write(fallbackText(result));
       print(`${lastLine(result, manifest)}\n`);
       if (result.notRestored.length > 0) err.write(`not as before: ${result.notRestored.join(', ')}\n`);
-      if (result.error) err.write(errorText(result.error, style, modeOf(result, manifest)));
+      for (const error of [result.error, result.restoreError])
+        if (error) err.write(errorText(error, style, modeOf(result, manifest)));
     },
     data: (_, text) => print(text.endsWith('\n') ? text : `${text}\n`),
     openToAll: (path) => err.write(visible(`warning: ${openToAllWords(path)}\n`)),

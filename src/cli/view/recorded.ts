@@ -32,6 +32,8 @@ const OUTCOMES: Readonly<Record<HistoryEntry['end'], string>> = {
   restored: 'FAILED, restored',
   untouched: 'FAILED, nothing changed',
   left: 'FAILED, not restored',
+  'given-back': 'done, and given back',
+  'not-given-back': 'FAILED, not given back',
   interrupted: 'INTERRUPTED',
 };
 
