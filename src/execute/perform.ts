@@ -11,7 +11,7 @@ import { forgetLie, levelOf, rememberLie } from './lies.ts';
 import { moving } from './memory.ts';
 import { pastOfStart } from './on-record.ts';
 import { sleepAndVerify, stopAndVerify } from './release.ts';
-import { startAndWait, waitAwake, wakeAndWait } from './take.ts';
+import { startAndWait, waitUp, wakeAndWait } from './take.ts';
 
 export interface Performed {
   readonly outcome: StepOutcome;
@@ -131,9 +131,25 @@ async function attempt(
   // What is stopping still holds its memory: its end is waited for, so that it is not taken for the start's.
   const ends = step.kind === 'start' && seenBefore(context, service).state.kind === 'stopping' && terms.first;
   if (step.kind === 'restart' || ends) return startAnew(context, step, service, watch, terms);
+  if (step.kind === 'await') return awaited(context, step, service, watch);
   const freed = await moving(context, step, () => watch.during(act(context, step, service)), terms);
   if (step.kind === 'sleep') await forgetLie(context, service, levelOf(context, step));
   return freed;
+}
+
+/** What comes up asleep, or empty, is awake when it is woken: with room of its own, which a start that runs was not given. */
+async function awaited(context: Context, step: Step, service: Service, watch: Stopwatch): Promise<number | undefined> {
+  let isAwake = false;
+  await moving(context, step, () =>
+    watch.during(
+      pastOfStart(context, service).then(async (past) => {
+        isAwake = await waitUp(context, service, past);
+      }),
+    ),
+  );
+  if (isAwake) return undefined;
+  const deltaBytes = Math.max(0, (service.memory.awakeBytes ?? 0) - asleepBytesOf(service));
+  return attempt(context, { ...step, kind: 'wake', deltaBytes }, service, watch, { first: true });
 }
 
 /** Less than any model that such an engine serves. */
@@ -154,12 +170,11 @@ function act(context: Context, step: Step, service: Service): Promise<void> {
       return wakeAndWait(context, service, step.level);
     case 'start':
       return startAndWait(context, service);
-    case 'await':
-      return pastOfStart(context, service).then((past) => waitAwake(context, service, past));
     case 'stop':
       return stopAndVerify(context, service);
     case 'restart':
-      throw new Error('a restart is a stop and a start');
+    case 'await':
+      throw new Error(`${step.kind} is done in two steps`);
   }
 }
 
