@@ -17,6 +17,7 @@ interface Script {
 
 /** Counts of what happened, for the end. */
 export interface Tally {
+  commands: number;
   readonly switches: Map<string, number>;
   readonly faults: Map<string, number>;
   readonly codes: Map<string, number>;
@@ -26,6 +27,7 @@ export interface Tally {
 }
 
 export const newTally = (): Tally => ({
+  commands: 0,
   switches: new Map(),
   faults: new Map(),
   codes: new Map(),
@@ -92,13 +94,18 @@ export async function playRound(box: ChaosBox, script: Script, tally: Tally): Pr
     struck: struck.flatMap((each) => each.services ?? []),
     before,
     after: await box.look(),
-    commands: done.map((each, i) => ({ ...each, killed: killed.includes(running[i] as Running) })),
+    commands: done.map((each, i) => ({
+      ...each,
+      // Also by a first signal, as long as it has not got to hear it.
+      killed: killed.includes(running[i] as Running) || (typeof each.ran.code === 'string' && each.ran.stderr === ''),
+    })),
     trace: box.trace(),
     journal,
     strays: await strays(),
   };
   broken.push(...violations(round), ...(await healed(box, random.pick(MODE_NAMES))));
   for (const { line, ran, killed: byForce, seconds } of round.commands) {
+    tally.commands += 1;
     add(tally.switches, line.split(' ')[1] === 'service' ? 'service' : 'mode');
     add(tally.codes, byForce ? 'killed' : String(ran.code));
     tally.longestSeconds = Math.max(tally.longestSeconds, seconds);
