@@ -3,9 +3,9 @@ import { existsSync, readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Running, start } from '../../kit/cli.ts';
 import { type Random, randomFrom } from '../../unit/plan/kit/random-box.ts';
-import { type ChaosBox, MODE_NAMES, type ModeName, SERVICES, strays } from './box.ts';
+import { type ChaosBox, MODE_NAMES, MODES, type ModeName, SERVICES, strays } from './box.ts';
 import { FAULT_NAMES, FAULTS, type Scene, type Struck } from './faults.ts';
-import { type Done, HANG_SECONDS, type Round, violations } from './invariants.ts';
+import { type Done, HANG_SECONDS, modeIn, type Round, violations } from './invariants.ts';
 
 /** What a round is to be; all of it comes from its seed. */
 interface Script {
@@ -67,7 +67,7 @@ export async function playRound(box: ChaosBox, script: Script, tally: Tally): Pr
   for (const fault of faults) add(tally.faults, fault);
   const ready = await box.run(`switch ${from}`);
   const broken: string[] = ready.code === 0 ? [] : [`switch ${from} before any fault: ${JSON.stringify(ready)}`];
-  const victim = random.pick(SERVICES);
+  const victim = random.pick(concerned(script));
   const struck: Struck[] = [];
   const strike = async (at: 'before' | 'during', running: readonly Running[]) => {
     for (const name of faults) {
@@ -85,6 +85,7 @@ export async function playRound(box: ChaosBox, script: Script, tally: Tally): Pr
   const running = commands.map((line) => start(line.split(' '), env));
   const ends = running.map((each, i) => watched(each, commands[i] as string));
   await strike('during', running);
+  const asked = random.chance(0.3) ? await watched(start(['status'], env), 'status') : undefined;
   const done = await Promise.all(ends);
   const journal = watch();
   for (const { undo } of struck.toReversed()) await undo?.();
@@ -103,6 +104,8 @@ export async function playRound(box: ChaosBox, script: Script, tally: Tally): Pr
     journal,
     strays: await strays(),
   };
+  if (asked && (asked.seconds >= HANG_SECONDS || ![0, 69].includes(asked.ran.code as number)))
+    broken.push(`status is in nobody's way: ${JSON.stringify(asked)}`);
   broken.push(...violations(round), ...(await healed(box, random.pick(MODE_NAMES))));
   for (const { line, ran, killed: byForce, seconds } of round.commands) {
     tally.commands += 1;
@@ -111,6 +114,13 @@ export async function playRound(box: ChaosBox, script: Script, tally: Tally): Pr
     tally.longestSeconds = Math.max(tally.longestSeconds, seconds);
   }
   if (broken.length > 0) tally.violations.push(told(script, victim, round, broken));
+}
+
+/** What a fault of a service strikes is mostly something that the commands move. */
+function concerned({ from, commands }: Script): readonly string[] {
+  const named = commands.flatMap((line) => MODES[modeIn(line) ?? 'off'] as readonly string[]);
+  const moved = [...MODES[from], ...named, ...SERVICES.filter((name) => commands.some((line) => line.includes(name)))];
+  return moved.length > 0 ? moved : SERVICES;
 }
 
 /** A switch without faults reaches its mode, and nothing is interrupted any more. */
