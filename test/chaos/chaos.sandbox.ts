@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { start } from '../kit/cli.ts';
 import { describeWith } from '../kit/require.ts';
 import { type ChaosBox, openChaosBox } from './kit/box.ts';
-import { healed, newTally, playRound, scriptOf } from './kit/rounds.ts';
+import { healed, newTally, playRound, scriptOf, textOf } from './kit/rounds.ts';
 
 const RUNS = Number(process.env['GPUMOD_CHAOS_RUNS'] || 8);
 const SEED = Number(process.env['GPUMOD_CHAOS_SEED'] || 1 + Math.floor(Math.random() * 100_000));
@@ -38,27 +38,17 @@ describeWith('systemd')('chaos', () => {
 
   it(`keeps its promises in ${RUNS} commands of seed ${SEED}`, { timeout: RUNS * ROUND_MS }, async () => {
     const tally = newTally();
-    // From another round with each seed, else a short run would always have the same faults.
-    for (let n = ONLY ? Number(ONLY) : SEED; tally.commands < (ONLY ? 1 : RUNS); n++) {
-      const known = tally.violations.length;
-      await playRound(box, scriptOf(SEED, n), tally);
-      for (const what of tally.violations.slice(known))
-        console.log(`GPUMOD_CHAOS_SEED=${SEED} GPUMOD_CHAOS_ROUND=${n}: ${what}`);
+    try {
+      // From another round with each seed, else a short run would always have the same faults.
+      for (let n = ONLY ? Number(ONLY) : SEED; tally.commands < (ONLY ? 1 : RUNS); n++) {
+        const known = tally.violations.length;
+        await playRound(box, scriptOf(SEED, n), tally);
+        for (const what of tally.violations.slice(known))
+          console.log(`GPUMOD_CHAOS_SEED=${SEED} GPUMOD_CHAOS_ROUND=${n}: ${what}`);
+      }
+    } finally {
+      console.log(`seed ${SEED}: ${textOf(tally)}`);
     }
-    const counts = (of: Map<string, number>) =>
-      [...of]
-        .sort()
-        .map(([what, count]) => `${what}: ${count}`)
-        .join(', ');
-    console.log(
-      [
-        `seed ${SEED}: ${tally.commands} commands, and as many without faults before and after`,
-        `switches  ${counts(tally.switches)}`,
-        `faults    ${counts(tally.faults)}`,
-        `ends      ${counts(tally.codes)}; the longest took ${tally.longestSeconds.toFixed(1)} s`,
-        `violations ${tally.violations.length}`,
-      ].join('\n'),
-    );
     expect(tally.violations).toEqual([]);
   });
 });

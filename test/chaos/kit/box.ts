@@ -56,6 +56,8 @@ export interface ChaosBox extends SimUnits {
   unitFile(service: string): string;
   /** Words of `MOODS` (engine-main.ts): for the next start, and told to an engine that runs. */
   mood(service: string, words: string): Promise<void>;
+  /** Of the next start; who runs stays as it is. */
+  forgetMood(service: string): void;
   look(): Promise<Sight>;
   /** What the engines wrote down since the last call. */
   trace(): readonly TraceLine[];
@@ -89,6 +91,7 @@ export async function openChaosBox(): Promise<ChaosBox> {
       // Before it listens it has no handler, and the signal would end it.
       if (pid > 0 && (await ask(service(name), '/health')) !== undefined) process.kill(pid, 'SIGUSR2');
     },
+    forgetMood: (name) => rmSync(moodPath(name), { force: true }),
     async look() {
       await until(
         () => systemctl('list-jobs', '--no-legend'),

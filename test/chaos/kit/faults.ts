@@ -28,6 +28,8 @@ export interface Struck {
 export interface Fault {
   /** `during`: at a random instant while the commands work. */
   readonly at: 'before' | 'during';
+  /** What it changes for all the others: two faults of one thing would spoil each other. */
+  readonly of?: 'unit file' | 'state folder' | 'machinery';
   strike(scene: Scene): Promise<Struck>;
 }
 
@@ -35,8 +37,10 @@ const before = (strike: Fault['strike']): Fault => ({ at: 'before', strike });
 const during = (strike: Fault['strike']): Fault => ({ at: 'during', strike });
 
 /** The victim's unit in another way; mended afterwards, and what it left in systemd with it. */
-const unit = (spoil: (scene: Scene, file: string, text: string) => Promise<void> | void): Fault =>
-  before(async (scene) => {
+const unit = (spoil: (scene: Scene, file: string, text: string) => Promise<void> | void): Fault => ({
+  at: 'before',
+  of: 'unit file',
+  async strike(scene) {
     const { box, victim } = scene;
     const file = box.unitFile(victim);
     await spoil(scene, file, readFileSync(file, 'utf8'));
@@ -45,20 +49,27 @@ const unit = (spoil: (scene: Scene, file: string, text: string) => Promise<void>
       services: [victim],
       async undo() {
         rmSync(file, { force: true });
+        box.forgetMood(victim);
         await box.write(victim);
+        if ((await stateOf(box, victim)) !== 'deactivating') return;
+        await systemctl('kill', '-s', 'KILL', box.unitOf(victim)); // as its owner would
+        await until(
+          () => stateOf(box, victim),
+          (state) => state !== 'deactivating',
+        );
       },
     };
-  });
+  },
+});
+
+const stateOf = (box: ChaosBox, service: string) => systemctl('show', '-P', 'ActiveState', box.unitOf(service));
 
 const mood = (words: string): Fault =>
   during(async ({ box, victim }) => {
     await box.mood(victim, words);
     // An engine that runs stays as it is: the next switch has to cope with it.
-    return { services: [victim], undo: async () => rmSync(moodFile(box, victim), { force: true }) };
+    return { services: [victim], undo: async () => box.forgetMood(victim) };
   });
-
-const moodFile = (box: ChaosBox, victim: string): string =>
-  /--mood (\S+)/.exec(readFileSync(box.unitFile(victim), 'utf8'))?.[1] ?? '';
 
 const tool = (how: string): Fault => before(async () => ({ env: { GPUMOD_SIM_SMI: how } }));
 
@@ -71,8 +82,10 @@ const signals = (...names: readonly NodeJS.Signals[]): Fault =>
   });
 
 /** Stops a process of the machinery for a while; it goes on afterwards in any case. */
-const frozen = (pidOf: () => Promise<number>): Fault =>
-  during(async ({ random }) => {
+const frozen = (pidOf: () => Promise<number>): Fault => ({
+  at: 'during',
+  of: 'machinery',
+  async strike({ random }) {
     const pid = await pidOf();
     process.kill(pid, 'SIGSTOP');
     const thaw = () => {
@@ -82,14 +95,22 @@ const frozen = (pidOf: () => Promise<number>): Fault =>
     };
     if (random.chance(0.5)) setTimeout(thaw, random.int(50, 2500));
     return { undo: async () => thaw() };
-  });
+  },
+});
 
-const busPid = async () => Number(await systemctl('show', '-P', 'MainPID', 'dbus.service'));
+/** It is started where nobody has needed it since it was killed: a signal to 0 would be to us. */
+const busPid = async () => {
+  await systemctl('start', 'dbus.service');
+  const pid = Number(await systemctl('show', '-P', 'MainPID', 'dbus.service'));
+  if (!(pid > 0)) throw new Error('there is no bus');
+  return pid;
+};
 const managerPid = async () =>
   Number(/^PPid:\s*(\d+)/m.exec(readFileSync(`/proc/${await busPid()}/status`, 'utf8'))?.[1]);
 
 const folder = (spoil: (path: string, random: Random) => void, at: Fault['at'] = 'before'): Fault => ({
   at,
+  of: 'state folder',
   async strike({ box, random }) {
     const path = box.stateFolder;
     mkdirSync(path, { recursive: true, mode: 0o700 });
@@ -148,28 +169,19 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     for (let i = 0; i < 2; i++) await systemctl('restart', box.unitOf(victim)).catch(() => {});
     writeFileSync(file, limit + text); // it would start now
   }),
-  'unit does not stop': before(async ({ box, victim }) => {
-    const file = box.unitFile(victim);
-    writeFileSync(file, readFileSync(file, 'utf8').replace('TimeoutStopSec=5', 'TimeoutStopSec=300'));
+  'unit does not stop': unit(async ({ box, victim }, file, text) => {
+    writeFileSync(file, text.replace('TimeoutStopSec=5', 'TimeoutStopSec=300'));
     await systemctl('daemon-reload');
     await box.mood(victim, 'deaf');
-    return {
-      services: [victim],
-      async undo() {
-        rmSync(moodFile(box, victim), { force: true });
-        await systemctl('kill', '-s', 'KILL', box.unitOf(victim)).catch(() => {});
-        await until(
-          () => systemctl('show', '-P', 'ActiveState', box.unitOf(victim)),
-          (state) => state !== 'deactivating',
-        );
-        await box.write(victim);
-      },
-    };
   }),
-  'bus restarts': during(async () => {
-    process.kill(await busPid(), 'SIGKILL');
-    return {};
-  }),
+  'bus restarts': {
+    at: 'during',
+    of: 'machinery',
+    async strike() {
+      process.kill(await busPid(), 'SIGKILL');
+      return {};
+    },
+  },
   'bus is frozen': frozen(busPid),
   'systemd is frozen': frozen(managerPid),
   'GPU tool hangs': tool('hang'),
@@ -188,7 +200,7 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     };
   }),
   'state folder is read-only': folder((path) => chmodSync(path, 0o500)),
-  'state folder is deleted': folder((path) => rmSync(path, { recursive: true, force: true }), 'during'),
+  'state folder is deleted': folder((path) => rmSync(path, { recursive: true, force: true, maxRetries: 9 }), 'during'),
   'state folder holds rubbish': folder((path, random) => {
     const rubbish = random.pick([
       '',

@@ -17,6 +17,7 @@ interface Script {
 
 /** Counts of what happened, for the end. */
 export interface Tally {
+  rounds: number;
   commands: number;
   readonly switches: Map<string, number>;
   readonly faults: Map<string, number>;
@@ -27,6 +28,7 @@ export interface Tally {
 }
 
 export const newTally = (): Tally => ({
+  rounds: 0,
   commands: 0,
   switches: new Map(),
   faults: new Map(),
@@ -34,6 +36,21 @@ export const newTally = (): Tally => ({
   violations: [],
   longestSeconds: 0,
 });
+
+export function textOf({ rounds, commands, switches, faults, codes, violations, longestSeconds }: Tally): string {
+  const counts = (of: Map<string, number>) =>
+    [...of]
+      .sort()
+      .map(([what, count]) => `${what}: ${count}`)
+      .join(', ');
+  return [
+    `${commands} commands in ${rounds} rounds, and two switches without faults in each`,
+    `commands   ${counts(switches)}`,
+    `faults     ${counts(faults)}`,
+    `ends       ${counts(codes)}; the longest took ${longestSeconds.toFixed(1)} s`,
+    `violations ${violations.length}`,
+  ].join('\n');
+}
 
 const add = (counts: Map<string, number>, what: string): void => void counts.set(what, (counts.get(what) ?? 0) + 1);
 
@@ -57,11 +74,18 @@ export function scriptOf(seed: number, n: number): Script {
     return command(random) + wait;
   });
   const first = FAULT_NAMES[n % FAULT_NAMES.length] as string;
-  const faults = random.chance(0.3) ? [first, random.pick(FAULT_NAMES)] : [first];
-  return { from: random.pick(MODE_NAMES), commands, faults: [...new Set(faults)], random };
+  const more = random.chance(0.3) ? random.pick(FAULT_NAMES) : first;
+  return { from: random.pick(MODE_NAMES), commands, faults: together(first, more), random };
 }
 
-/** Resolves with the violations, which it also puts in the tally. */
+/** What freezes the machinery that the others need comes last. */
+function together(first: string, more: string): readonly string[] {
+  const [one, other] = [FAULTS[first]?.of, FAULTS[more]?.of];
+  if (first === more || (one !== undefined && one === other)) return [first];
+  return one === 'machinery' ? [more, first] : [first, more];
+}
+
+/** What is broken goes into the tally. */
 export async function playRound(box: ChaosBox, script: Script, tally: Tally): Promise<void> {
   const { from, commands, faults, random } = script;
   for (const fault of faults) add(tally.faults, fault);
@@ -113,6 +137,7 @@ export async function playRound(box: ChaosBox, script: Script, tally: Tally): Pr
     add(tally.codes, byForce ? 'killed' : String(ran.code));
     tally.longestSeconds = Math.max(tally.longestSeconds, seconds);
   }
+  tally.rounds += 1;
   if (broken.length > 0) tally.violations.push(told(script, victim, round, broken));
 }
 
