@@ -3,6 +3,10 @@ import { homedir } from 'node:os';
 import type { Parts, Sink } from './cli/parts.ts';
 import { run } from './cli/run.ts';
 import { GpumodError } from './core/errors.ts';
+import type { Manifest } from './core/model.ts';
+import { ownFolder } from './core/own-folders.ts';
+import { openSecrets } from './core/secrets.ts';
+import type { SecretTexts } from './io/secret-texts.ts';
 import type { Where } from './manifest/locate.ts';
 
 declare const __VERSION__: string;
@@ -77,22 +81,47 @@ const askAt =
   };
 
 const stop = stopOnSignal();
+const secrets = openSecrets();
+let texts: Promise<SecretTexts> | undefined;
+
+function secretTexts(): Promise<SecretTexts> {
+  texts ??= import('./io/secret-texts.ts').then(({ openSecretTexts }) => openSecretTexts(env, secrets));
+  return texts;
+}
+
+/** What it names as secret is known before anything of it is shown. */
+async function foreseen(manifest: Manifest): Promise<Manifest> {
+  const { secretsIn } = await import('./manifest/secrets.ts');
+  const { places, texts } = secretsIn(manifest);
+  for (const text of texts) secrets.add(text);
+  if (places.length === 0) return manifest;
+  const { foresee } = await secretTexts();
+  await Promise.all(places.map(foresee));
+  return manifest;
+}
 
 const parts: Parts = {
   env,
   stdout: sink(process.stdout),
   stderr: sink(process.stderr),
   stop,
+  hide: secrets.hide,
   ...(process.stdin.isTTY && process.stderr.isTTY ? { ask: askAt(stop) } : {}),
   async loadManifest(path) {
-    const { loadCached } = await import('./manifest/cached.ts');
+    const [{ loadCached }, { openPrivateFolder }, { trusted }] = await Promise.all([
+      import('./manifest/cached.ts'),
+      import('./io/private-folder.ts'),
+      import('./manifest/trust.ts'),
+    ]);
     const cache = {
-      folder: `${env['XDG_CACHE_HOME'] || `${home}/.cache`}/gpumod`,
+      folder: openPrivateFolder(ownFolder('cache', env, home), uid),
       version: `${__VERSION__} ${__BUILD__}`,
     };
-    return loadCached(await where(path), cache, async (again) =>
+    const asked = await where(path);
+    const manifest = await loadCached(asked, cache, async (again) =>
       (await import('./manifest/load.ts')).loadManifest(again),
     );
+    return foreseen(await trusted(manifest, asked.files, uid));
   },
   manifestPaths: async (path) => (await import('./manifest/locate.ts')).locateManifest(await where(path)),
   manifestSchema: async () => (await import('./manifest/json-schema.ts')).manifestJsonSchema(),
@@ -100,7 +129,8 @@ const parts: Parts = {
     const { openRealHost } = await import('./real-host.ts');
     const nodeMajor = Number.parseInt(process.versions.node, 10);
     const kill = (pid: number, signal: 'SIGKILL' | 0) => process.kill(pid, signal);
-    const host = openRealHost({ env, uid, pid: process.pid, home, nodeMajor, kill });
+    const own = { secrets: await secretTexts(), hide: secrets.hide };
+    const host = openRealHost({ env, uid, pid: process.pid, home, nodeMajor, kill, ...own });
     host.warm();
     return host;
   },

@@ -2,6 +2,7 @@
 import type { EngineName } from './core/engines.ts';
 import { GpumodError } from './core/errors.ts';
 import type { Scope, Secret } from './core/model.ts';
+import { ownFolder } from './core/own-folders.ts';
 import type { Driver } from './engines/driver.ts';
 import { openDriver } from './engines/registry.ts';
 import type { Host } from './execute/host.ts';
@@ -9,13 +10,14 @@ import { parseHostMemory } from './gpu/host-memory.ts';
 import { withLedger } from './gpu/ledger.ts';
 import { openTelemetry } from './gpu/vendors.ts';
 import { systemClock } from './io/clock.ts';
-import { fileLocks } from './io/file-lock.ts';
-import { systemFiles } from './io/files.ts';
+import { openFileLocks } from './io/file-lock.ts';
 import type { Http } from './io/http.ts';
 import { kernelFiles } from './io/kernel-files.ts';
 import { pathFacts } from './io/path-facts.ts';
+import { openPrivateFolder } from './io/private-folder.ts';
 import { systemProcesses } from './io/processes.ts';
 import { type Kill, onPath, openRun } from './io/run.ts';
+import type { SecretTexts } from './io/secret-texts.ts';
 import { runtimeFolder } from './state/lock.ts';
 import { openState } from './state/state.ts';
 import { busAddress } from './systemd/address.ts';
@@ -34,6 +36,9 @@ export interface Surroundings {
   /** Of the running Node. */
   readonly nodeMajor: number;
   readonly kill: Kill;
+  readonly secrets: SecretTexts;
+  /** Takes known secrets out of a text. */
+  readonly hide: (text: string) => string;
 }
 
 /** Opens nothing yet; `warm` begins with what takes longest, while the manifest is read. */
@@ -41,18 +46,17 @@ export interface RealHost extends Host {
   warm(): void;
 }
 
-export function openRealHost({ env, uid, pid, home, nodeMajor, kill }: Surroundings): RealHost {
+export function openRealHost({ env, uid, pid, home, nodeMajor, kill, secrets, hide }: Surroundings): RealHost {
   const clock = systemClock;
   const run = openRun(env, kill);
   const state = openState({
-    files: systemFiles,
-    locks: fileLocks,
+    locks: openFileLocks(env),
     processes: systemProcesses,
     nowMs: clock.nowMs,
     pid,
     uid,
-    stateFolder: `${env['XDG_STATE_HOME'] || `${home}/.local/state`}/gpumod`,
-    runtimeFolder: runtimeFolder(env, uid, pathFacts),
+    stateFolder: openPrivateFolder(ownFolder('state', env, home), uid, hide),
+    runtimeFolder: openPrivateFolder(runtimeFolder(env, uid, pathFacts), uid),
   });
   const closers: (() => Promise<void>)[] = [];
 
@@ -73,7 +77,12 @@ export function openRealHost({ env, uid, pid, home, nodeMajor, kill }: Surroundi
 
   const driver = once(async (engine: EngineName): Promise<Driver> => {
     const http = await client('http');
-    return openDriver(engine, { http, clock, run, secret: (secret, service) => readSecret(secret, service, env) });
+    const secret = async (asked: Secret, service: string) => {
+      const text = await secrets.read(asked);
+      if (text !== undefined) return text;
+      throw new GpumodError('secret-missing', { service, where: 'env' in asked ? `$${asked.env}` : asked.file });
+    };
+    return openDriver(engine, { http, clock, run, secret });
   });
 
   const hostMemory = () => parseHostMemory(kernelFiles.read('/proc/meminfo') ?? '');
@@ -111,15 +120,6 @@ export function openRealHost({ env, uid, pid, home, nodeMajor, kill }: Surroundi
 const WARM_MS = 5_000;
 /** A process that holds its memory locked does not tell its command line. */
 const COMMAND_MS = 200;
-const SECRET_BYTES = 64 * 1024;
-
-async function readSecret(secret: Secret, service: string, env: Surroundings['env']): Promise<string> {
-  const text =
-    'env' in secret ? env[secret.env] : await systemFiles.read(secret.file, SECRET_BYTES).catch(() => undefined);
-  const key = text?.trim() ?? '';
-  if (/^[\x20-\x7e]+$/.test(key)) return key; // what an HTTP header can carry: else the engine would be blamed
-  throw new GpumodError('secret-missing', { service, where: 'env' in secret ? `$${secret.env}` : secret.file });
-}
 
 /** Remembers the promise for each key. */
 function once<K, V>(make: (key: K) => Promise<V>): (key: K) => Promise<V> {

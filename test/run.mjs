@@ -20,7 +20,15 @@ const SANDBOX = join(REPO, 'test/sandbox/sandbox.sh');
 const INSIDE = { repo: '/opt/gpumod', llama: '/opt/llama-root', out: '/opt/gpumod-test-output' };
 /** The chaos suite's number of rounds may be raised: see test/chaos/. */
 const DEADLINE_MS = (15 + Number(process.env.GPUMOD_CHAOS_RUNS ?? 0) / 2) * 60_000;
-const PASSED_ON = ['GPUMOD_REQUIRE', 'GPUMOD_CHAOS_RUNS', 'GPUMOD_CHAOS_SEED', 'GPUMOD_CHAOS_ROUND', 'CI', 'NO_COLOR', 'FORCE_COLOR'];
+const PASSED_ON = [
+  'GPUMOD_REQUIRE',
+  'GPUMOD_CHAOS_RUNS',
+  'GPUMOD_CHAOS_SEED',
+  'GPUMOD_CHAOS_ROUND',
+  'CI',
+  'NO_COLOR',
+  'FORCE_COLOR',
+];
 
 /** Prints the first thing that is missing. */
 const PROGRAMS = `

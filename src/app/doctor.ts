@@ -1,9 +1,11 @@
 /** `doctor`: what is wrong or in the way of good switches, each with its evidence. Changes nothing. */
+import type { Cause } from '../core/cause.ts';
 import type { PortOwner, Why } from '../core/facts.ts';
 import type { Manifest, Service } from '../core/model.ts';
 import type { Wanted } from '../core/plan.ts';
 import { evidenceOf } from '../core/remembered.ts';
 import type { Observation, ObservedService } from '../core/state.ts';
+import { lastWords } from '../execute/fallen.ts';
 import type { Host } from '../execute/host.ts';
 import { examined } from './examine.ts';
 import { observe } from './observe.ts';
@@ -23,6 +25,8 @@ export interface Finding {
   readonly taken?: Extract<PortOwner, { kind: 'other' }>;
   /** Its time to start is not over: this may yet end by itself. */
   readonly starting?: true;
+  /** Of its failure, when its journal tells one that we know. */
+  readonly cause?: Cause;
 }
 
 /** The worst first, of the machine last. Throws what an observation throws. */
@@ -32,12 +36,31 @@ export async function doctor(manifest: Manifest, host: Host, signal: AbortSignal
   const services = [...manifest.services.values()];
   const found = await Promise.all(
     services.map(async (service) => [
-      ...findingsOf(service, now.services.get(service.name)),
+      ...(await explained(findingsOf(service, now.services.get(service.name)), now, host, signal)),
       ...(await liesOf(service, now, host)),
     ]),
   );
   const findings = [...found.flat(), ...undeclared(services), ...(await ofTheMachine(now, host))];
   return SEVERITIES.flatMap((severity) => findings.filter((finding) => finding.severity === severity));
+}
+
+/** Its journal may tell why it failed, or why its engine does not answer. */
+async function explained(
+  findings: readonly Finding[],
+  now: Observation,
+  host: Host,
+  signal: AbortSignal,
+): Promise<Finding[]> {
+  return await Promise.all(
+    findings.map(async (finding) => {
+      const [service] = finding.services;
+      const seen = service && now.services.get(service.name);
+      const ill = finding.severity === 'error' && !finding.taken && seen?.state.kind !== 'unknown';
+      if (!service || !ill || seen?.unit?.load !== 'loaded') return finding;
+      const { cause } = await lastWords(host, service, seen.unit, signal);
+      return cause ? { ...finding, cause } : finding;
+    }),
+  );
 }
 
 async function ofTheMachine({ gpu }: Observation, { records }: Host): Promise<Finding[]> {

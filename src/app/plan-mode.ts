@@ -1,10 +1,11 @@
 /** `mode plan`: what a switch would do, from what is observed now. Changes nothing. */
+import { keepersOn } from '../core/attribution.ts';
 import { GpumodError } from '../core/errors.ts';
 import type { Manifest } from '../core/model.ts';
 import type { Plan, Planned } from '../core/plan.ts';
 import type { Observation } from '../core/state.ts';
 import type { Host } from '../execute/host.ts';
-import { plan } from '../plan/plan.ts';
+import { type PlanInput, plan } from '../plan/plan.ts';
 import { cold, wantedInMode } from '../plan/wanted.ts';
 import { examined } from './examine.ts';
 import { findMode } from './find.ts';
@@ -62,7 +63,7 @@ export async function planModes(
   const figures = await recalled;
   const answers = asked.map(({ mode, wanted }) => ({
     mode,
-    planned: plan({ manifest, now, target: mode, wanted, figures }),
+    planned: planned({ manifest, now, target: mode, wanted, figures }),
   }));
   return { answers, now };
 }
@@ -70,4 +71,16 @@ export async function planModes(
 export function accepted(planned: Planned, target: string): Plan {
   if (planned.kind === 'plan') return planned.plan;
   throw new GpumodError('refused', { mode: target, problems: planned.problems });
+}
+
+/** A plan, or why there is none: what is in use and should not be may be a sleeper's, and is told by its name. */
+export function planned(input: PlanInput): Planned {
+  const made = plan(input);
+  if (made.kind === 'plan') return made;
+  const problems = made.problems.map((problem) => {
+    if (problem.code !== 'foreign-memory' && problem.code !== 'does-not-fit') return problem;
+    const keepers = keepersOn(problem.gpu, input.manifest, input.now);
+    return keepers.length > 0 ? { ...problem, keepers } : problem;
+  });
+  return { ...made, problems };
 }

@@ -1,7 +1,6 @@
 /** Before a plan: what was measured of the services that it may move, or that hold memory meanwhile. */
 import type { Known, KnownFigures, Learned } from '../core/figures.ts';
 import type { Wanted } from '../core/plan.ts';
-import { pastOf } from '../core/remembered.ts';
 import { isDown, type Observation, type ObservedService } from '../core/state.ts';
 import type { Host } from '../execute/host.ts';
 
@@ -34,9 +33,12 @@ function isOfSame({ version }: Learned, { engine }: ObservedService): boolean {
   return version === undefined || told === undefined || version === told;
 }
 
-/** Since when a process runs tells whether a sleep of it would be on record. */
-async function hasNeverSlept(host: Host, { service, state, unit }: ObservedService): Promise<boolean> {
+/**
+ * For plans, and for what is learned from them: the first sleep of a process is one without a record of an act of ours in
+ * the same run. Where no records were kept yet nobody has, most likely, put it to sleep. Never throws.
+ */
+export async function hasNeverSlept(host: Host, { service, state, unit }: ObservedService): Promise<boolean> {
   if (state.kind !== 'awake' || unit?.invocationId === undefined) return false;
   const remembered = await host.records.read(service).catch(() => undefined);
-  return remembered?.act?.invocationId !== unit.invocationId && pastOf(remembered, unit).state === 'awake';
+  return remembered?.act?.invocationId !== unit.invocationId;
 }

@@ -6,12 +6,13 @@ import { trusted } from '../core/remembered.ts';
 import type { Notify, SwitchResult } from '../core/report.ts';
 import { isDown, type Observation, type ObservedService } from '../core/state.ts';
 import type { Host } from '../execute/host.ts';
+import { learnedBytes, withLearned } from '../plan/learned.ts';
 import { order } from '../plan/order.ts';
-import { type PlanInput, plan } from '../plan/plan.ts';
+import type { PlanInput } from '../plan/plan.ts';
 import { examined } from './examine.ts';
 import { findService } from './find.ts';
 import { observe } from './observe.ts';
-import { accepted } from './plan-mode.ts';
+import { accepted, planned } from './plan-mode.ts';
 import { recall } from './recall.ts';
 import { carryOut, inTime, type TransactionOptions } from './transaction.ts';
 
@@ -105,7 +106,7 @@ function wantedBy(
 }
 
 function planFor(input: PlanInput, verb: ServiceVerb): Plan {
-  const made = accepted(plan(input), input.target);
+  const made = accepted(planned(input), input.target);
   // Asked to sleep: a stop would be something else.
   if (verb === 'sleep') return { ...made, steps: made.steps.map(({ ifRefused: _, ...step }) => step) };
   return made;
@@ -114,10 +115,18 @@ function planFor(input: PlanInput, verb: ServiceVerb): Plan {
 function restartPlan({ manifest, now, wanted, target, figures }: PlanInput): Plan {
   const because = { code: 'asked', from: now.services.get(target)?.state.kind ?? 'unknown' } as const;
   const moves = [{ kind: 'restart', service: target, because } as const];
-  const { steps, ...times } = order(moves, manifest.services, now, new Map(), figures);
+  const { services } = withLearned(manifest, figures ?? new Map());
+  const { steps, ...times } = order(moves, services, now, new Map(), figures);
+  const service = services.get(target);
+  const learned = service ? learnedBytes(service) : {};
   return {
     target,
-    steps: steps.map((step) => ({ ...step, deltaBytes: 0, usedBytesAfter: {} })),
+    steps: steps.map((step) => ({
+      ...step,
+      deltaBytes: 0,
+      ...(step.service === target ? learned : {}),
+      usedBytesAfter: {},
+    })),
     ...times,
     wanted,
     peakBytes: {},

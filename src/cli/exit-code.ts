@@ -22,6 +22,7 @@ const BY_CODE: Readonly<Record<ErrorCode, number>> = {
   usage: EXIT.usage,
   'manifest-not-found': EXIT.manifest,
   'manifest-unreadable': EXIT.manifest,
+  'manifest-open-to-all': EXIT.manifest,
   'manifest-invalid': EXIT.manifest,
   'no-such-mode': EXIT.noSuchName,
   'no-such-service': EXIT.noSuchName,

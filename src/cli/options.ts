@@ -6,8 +6,10 @@ import type { FailurePolicy, Manifest } from '../core/model.ts';
 import { parseDuration } from '../core/units.ts';
 import type { Call } from './action.ts';
 
-export function manifestOf(call: Call): Promise<Manifest> {
-  return call.parts.loadManifest(text(call, 'manifest'));
+export async function manifestOf(call: Call): Promise<Manifest> {
+  const manifest = await call.parts.loadManifest(text(call, 'manifest'));
+  if (manifest.openToAll !== undefined) call.view.openToAll(manifest.openToAll);
+  return manifest;
 }
 
 export function text(call: Call, name: string): string | undefined {

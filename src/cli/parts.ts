@@ -15,6 +15,8 @@ export interface Parts {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly stdout: Sink;
   readonly stderr: Sink;
+  /** The text without the secrets that have been read, and those that the manifest names. */
+  readonly hide: (text: string) => string;
   /** The first Ctrl-C or SIGTERM; its reason is the `interrupted` error. */
   readonly stop: AbortSignal;
   /** One line of answer from whoever sits at the terminal; undefined at its end. Absent: nobody does. */

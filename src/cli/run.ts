@@ -1,12 +1,14 @@
 /** One command: arguments → action → exit code; the only catch-all. */
 import { isGpumodError } from '../core/errors.ts';
 import { EXIT, exitCodeOf } from './exit-code.ts';
-import type { Parts } from './parts.ts';
+import type { Parts, Sink } from './parts.ts';
 import { parse } from './program.ts';
 import { demoSpeed } from './speed.ts';
+import { shown } from './view/style.ts';
 import type { View } from './view/view.ts';
 
-export async function run(argv: readonly string[], version: string, parts: Parts): Promise<number> {
+export async function run(argv: readonly string[], version: string, given: Parts): Promise<number> {
+  const parts = { ...given, stdout: safe(given.stdout, given.hide), stderr: safe(given.stderr, given.hide) };
   const debug = argv.includes('--debug');
   let view: View | undefined;
   try {
@@ -26,6 +28,11 @@ export async function run(argv: readonly string[], version: string, parts: Parts
     (view ?? (await errorView(argv, parts))).error(thrown);
     return exitCodeOf(thrown);
   }
+}
+
+/** All that is printed passes here: no secret, and nothing of others that a terminal would obey. */
+function safe(sink: Sink, hide: Parts['hide']): Sink {
+  return { ...sink, write: (text) => sink.write(shown(hide(text))) };
 }
 
 function bug(thrown: unknown, debug: boolean, parts: Parts): number {

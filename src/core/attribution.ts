@@ -1,7 +1,8 @@
 /** GPU memory to services: whose the processes are that hold it. Pure. */
 import { isContainer } from './cgroups.ts';
 import type { GpuProcess } from './facts.ts';
-import type { Manifest, Scope } from './model.ts';
+import { asleepBytesOf, type Manifest, type Scope } from './model.ts';
+import type { Keeper } from './problem.ts';
 import type { Observation } from './state.ts';
 
 export interface Attribution {
@@ -63,6 +64,18 @@ export function drift(measured: number | undefined, declared: number | undefined
   if (measured === undefined || declared === undefined || declared === 0) return undefined;
   const more = measured - declared;
   return Math.abs(more) > declared * DRIFT ? more / declared : undefined;
+}
+
+/** Who sleeps and keeps more of a card than planned for; the one with the most too much comes first. */
+export function keepersOn(gpu: number, manifest: Manifest, now: Observation): readonly Keeper[] {
+  const held = attributionOf(manifest, now);
+  const keepers = [...manifest.services.values()].flatMap((service): readonly Keeper[] => {
+    const bytes = held?.perService.get(service.name)?.get(gpu) ?? 0;
+    const plannedBytes = asleepBytesOf(service);
+    const sleeps = now.services.get(service.name)?.state.kind === 'sleeping';
+    return sleeps && bytes > plannedBytes * (1 + DRIFT) ? [{ service: service.name, bytes, plannedBytes }] : [];
+  });
+  return keepers.sort((a, b) => b.bytes - b.plannedBytes - (a.bytes - a.plannedBytes));
 }
 
 function add(perService: Map<string, Map<number, number | null>>, name: string, { gpu, bytes }: GpuProcess): void {

@@ -1,14 +1,17 @@
 /** The one class gpumod throws: a code and its data, no prose (`cli/view/words.ts` writes the sentences). */
+import type { Cause } from './cause.ts';
 import type { Why } from './facts.ts';
 import type { LockHolder } from './holder.ts';
 import type { StepKind } from './plan.ts';
-import type { Holder, PortTaken, Problem } from './problem.ts';
+import type { Holder, Keeper, PortTaken, Problem } from './problem.ts';
 
 /** The data of every error, by code. */
 export interface Details {
   readonly usage: { readonly problem: string; readonly hint?: string };
   readonly 'manifest-not-found': { readonly searched: readonly string[] };
   readonly 'manifest-unreadable': { readonly file: string; readonly reason: string };
+  /** Every user can write to `path`, the manifest or a folder on the way to it. */
+  readonly 'manifest-open-to-all': { readonly path: string; readonly because: 'root' | 'system-scope' };
   readonly 'manifest-invalid': { readonly issues: readonly ManifestIssue[] };
   readonly 'no-such-mode': { readonly mode: string; readonly known: readonly string[] };
   readonly 'no-such-service': { readonly service: string; readonly known: readonly string[] };
@@ -86,7 +89,11 @@ export interface Details {
     readonly freeBytes: number;
     /** It became less and less. */
     readonly falling?: true;
+    /** There is room, and what is in use kept moving: a cold start beside that would fail. `holders`: who moved it. */
+    readonly restless?: true;
     readonly holders?: readonly MemoryHolder[];
+    /** Of the holders those that sleep; absent = none keeps more than planned for. */
+    readonly keepers?: readonly Keeper[];
   };
   /** `header`: it is the value of that header, not the API key. */
   readonly 'secret-missing': { readonly service: string; readonly where: string; readonly header?: string };
@@ -105,6 +112,8 @@ export interface Details {
 export interface MemoryHolder extends Holder {
   /** The service whose process it is, or was: an engine's process may outlive its unit. */
   readonly of?: string;
+  /** How far what it holds moved while it was watched, bytes. */
+  readonly movedBytes?: number;
 }
 
 /** One fault of a manifest, ready to print as `FILE:LINE:COL: path: message (did you mean X?)`. */
@@ -128,6 +137,8 @@ export interface UnitFailure {
   readonly restarting: boolean;
   /** The last lines of its journal, oldest first. */
   readonly journal: readonly string[];
+  /** Found in more lines than those; absent = none that we know. */
+  readonly cause?: Cause;
 }
 
 export type ErrorCode = keyof Details;

@@ -5,11 +5,11 @@ import type { StepKind } from './plan.ts';
 /** Bytes are of one GPU (the most on any); seconds of one step. Levels apart, and the first level-1 sleep of a process. */
 export const MEASURES = [
   'awake-bytes',
-  'peak-bytes',
+  'peak-bytes', // while it starts or wakes, as far as samples taken meanwhile show
   'asleep-bytes',
   'asleep-1-bytes',
   'asleep-2-bytes',
-  'backup-bytes', // host RAM that a level-1 sleep takes
+  'backup-bytes', // host RAM, of all its GPUs: what the machine had less after the first level-1 sleep of a process
   'start-seconds',
   'stop-seconds',
   'restart-seconds',
@@ -38,7 +38,7 @@ export interface Learned {
 /** What a plan is told of a service besides what is declared and observed. */
 export interface Known {
   readonly learned?: Learned;
-  /** Its process has not slept yet, by our records: the first sleep at level 1 costs more. Absent = nobody knows. */
+  /** No sleep of its process is on record: the first one at level 1 costs more. */
   readonly neverSlept?: true;
 }
 export type KnownFigures = ReadonlyMap<string, Known>;

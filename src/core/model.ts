@@ -37,6 +37,8 @@ export interface DeclaredMemory {
   readonly hostBytes?: number;
   /** `awakeBytes` is not declared: it is what was measured before. Never in a manifest, only in what a plan is made of. */
   readonly isLearned?: true;
+  /** The most it was seen to hold on a GPU while it started or woke. Never in a manifest either. */
+  readonly peakBytes?: number;
 }
 
 export const CANARY_TASKS = ['completion', 'chat', 'embedding', 'rerank'] as const;
@@ -242,6 +244,8 @@ export const OFF: Mode = {
 /** A checked manifest. Maps keep the order of the files. */
 export interface Manifest {
   readonly files: readonly string[];
+  /** One of them, or a folder on the way to it, that every user can write to; absent = none. */
+  readonly openToAll?: string;
   readonly onFailure: FailurePolicy;
   /** Bytes of each card that no plan may use. */
   readonly gpuReserveBytes: number;

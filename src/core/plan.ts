@@ -16,7 +16,7 @@ export type Wanted =
 export const STEP_KINDS = ['sleep', 'stop', 'wake', 'start', 'restart', 'await'] as const;
 export type StepKind = (typeof STEP_KINDS)[number];
 
-/** Frees GPU memory / needs it. `await` takes: its load is under way. */
+/** Frees GPU memory / needs it. `await` takes, unless it is `under-way`: its load has begun. */
 export const RELEASES: ReadonlySet<StepKind> = new Set(['sleep', 'stop']);
 
 /** Why a step is there. */
@@ -30,6 +30,8 @@ export type Because =
   | { readonly code: 'make-room'; readonly from: StateKind; readonly gpu: number }
   /** It would sleep at level 1, but host RAM has no room for its backup: it sleeps at level 2, or is stopped. */
   | { readonly code: 'spare-host'; readonly from: StateKind }
+  /** It starts, wakes or stops already, is left alone, and what shares a GPU with it has to wait for its end. */
+  | { readonly code: 'under-way'; readonly from: StateKind }
   /** The switch failed: back to what was there before. */
   | { readonly code: 'restore'; readonly from: StateKind }
   | { readonly code: 'models-missing'; readonly models: readonly string[] }
@@ -52,8 +54,10 @@ export interface Step {
   readonly because: Because;
   /** What is done when the engine refuses or lies: the fallback is part of the plan. */
   readonly ifRefused?: Fallback;
-  /** Declared bytes this step takes (+) or frees (-) on each of its GPUs; 0 = not declared. */
+  /** Declared or learned bytes this step takes (+) or frees (-) on each of its GPUs; 0 = neither. */
   readonly deltaBytes: number;
+  /** Nothing is declared: what its service held awake before, on each GPU. It is given room for, and has to prove nothing. */
+  readonly learnedBytes?: number;
   /** Predicted, seconds from the start of the switch. */
   readonly startSeconds: number;
   readonly endSeconds: number;

@@ -20,6 +20,10 @@ export interface StepReport {
   readonly engineSeconds: number;
   /** Measured bytes that came free (+) or were taken (-); absent = not measured. */
   readonly freedBytes?: number;
+  /** Of a take: the most that the service was seen to hold on one GPU meanwhile; absent = not told. */
+  readonly peakBytes?: number;
+  /** Of a level-1 sleep: by how much the host's available RAM fell meanwhile, whoever took it; absent = not told. */
+  readonly hostTakenBytes?: number;
 }
 
 export type Event =

@@ -6,6 +6,7 @@ import type { Driver, DriverParts, MakeDriver } from './driver.ts';
 import { makeExec } from './generic/exec.ts';
 import { makeHttp } from './generic/http.ts';
 import { guard } from './guard.ts';
+import { hiding } from './hiding.ts';
 import { makeKoboldcpp } from './koboldcpp.ts';
 import { makeLlamacpp } from './llamacpp/driver.ts';
 import { makeNone } from './none.ts';
@@ -33,5 +34,5 @@ const DRIVERS: Makers = {
 export function openDriver(engine: EngineName, parts: DriverParts): Driver {
   // The record's type has checked each pair; a driver is only ever given services of its own engine.
   const make = DRIVERS[engine] as MakeDriver<Service>;
-  return guard(make(parts), parts.clock);
+  return guard(make(hiding(parts)), parts.clock);
 }

@@ -28,7 +28,7 @@ export interface Context {
   elapsed(): number;
 }
 
-export function serviceOf(context: Context, step: Step): Service {
+export function serviceOf(context: Context, step: Pick<Step, 'service'>): Service {
   const service = context.manifest.services.get(step.service);
   if (!service) throw new Error(`the plan names ${step.service}, the manifest does not`);
   return service;
@@ -49,7 +49,7 @@ export function within(ms: number, context: Context): AbortSignal {
   return context.host.clock.deadline(ms, context.signal);
 }
 
-/** What the GPU tool says now. */
-export function readCards(context: Context): Promise<GpuReading> {
-  return context.gauge.fresh(within(READ_MS, context));
+/** What the GPU tool says now; `processes`: also who holds memory, where it has told that before. */
+export function readCards(context: Context, detail?: 'processes'): Promise<GpuReading> {
+  return context.gauge.fresh(within(READ_MS, context), detail);
 }

@@ -1,4 +1,5 @@
 /** What a failed sleep or wake says of its level: one that lied is not tried again in this version of the engine. */
+import { isShortage } from '../core/cause.ts';
 import { NATURES } from '../core/engines.ts';
 import type { AnyGpumodError } from '../core/errors.ts';
 import type { Service, SleepLevel } from '../core/model.ts';
@@ -77,7 +78,7 @@ function evidence(error: AnyGpumodError): string | undefined {
     case 'engine-contradicts':
       return `${error.details.wanted}: ${error.details.reported}`;
     case 'unit-failed':
-      if (!DIED.has(error.details.result) || error.details.journal.some((line) => NO_ROOM.test(line))) return undefined;
+      if (!DIED.has(error.details.result) || isShortage(error.details.cause)) return undefined;
       return `unit ${error.details.result}`;
     case 'memory-contradicts': {
       const { wanted, alone, measuredBytes, expectedBytes } = error.details;

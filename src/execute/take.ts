@@ -5,8 +5,9 @@ import { isServed, type Service, type SleepLevel } from '../core/model.ts';
 import type { Past } from '../core/remembered.ts';
 import { isAutoRestart } from '../core/state.ts';
 import type { Driver } from '../engines/driver.ts';
-import type { JobEnd, Units } from '../systemd/units.ts';
+import type { Units } from '../systemd/units.ts';
 import { type Context, within } from './context.ts';
+import { unitFailure } from './fallen.ts';
 import { requireOwn } from './identity.ts';
 import { onRecord, recordStart } from './on-record.ts';
 
@@ -14,8 +15,6 @@ const FIRST_POLL_MS = 50;
 const SLOWEST_POLL_MS = 250;
 /** An engine that loads refuses, waits or says so; one that talks nonsense for longer is another one, or broken. */
 const NONSENSE_MS = 15_000;
-const JOURNAL_LINES = 10;
-const JOURNAL_WAIT_MS = 2_000;
 
 export async function startAndWait(context: Context, service: Service): Promise<void> {
   const units = await context.host.units(service.scope);
@@ -193,27 +192,6 @@ function isUp(facts: UnitFacts, run: string | undefined): boolean {
     facts.active === 'reloading' ||
     (facts.active === 'activating' && !isAutoRestart(facts));
   return active && (run === undefined || facts.invocationId === undefined || facts.invocationId === run);
-}
-
-async function unitFailure(context: Context, service: Service, end: JobEnd): Promise<GpumodError> {
-  // What loops in auto-restart takes GPU memory again and again: it is ended here, whatever happens next.
-  const units = await context.host.units(service.scope);
-  const { invocationId, exitStatus, result } = end.facts;
-  if (end.willRestart)
-    await units.stop(service.unit, { signal: within(service.timeouts.stopMs, context) }).catch(() => {});
-  const journal = await context.host.journal(service.scope);
-  return new GpumodError('unit-failed', {
-    service: service.name,
-    unit: service.unit,
-    result: result && result !== 'success' ? result : end.result,
-    ...(exitStatus === undefined ? {} : { exitStatus }),
-    restarting: end.willRestart,
-    journal: await journal.tail(service.unit, {
-      lines: JOURNAL_LINES,
-      ...(invocationId === undefined ? {} : { invocationId }),
-      signal: within(JOURNAL_WAIT_MS, context),
-    }),
-  });
 }
 
 /** What an engine said last, for the error when the time is up. */

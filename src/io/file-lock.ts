@@ -9,6 +9,7 @@ import { type FileHandle, lstat, mkdir, open, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { onAbort } from '../core/on-abort.ts';
 import { FileFailure } from './files.ts';
+import { foldersOf } from './run.ts';
 
 export interface HeldFile {
   /** In place of what the file held. */
@@ -33,13 +34,16 @@ export interface TakeOptions {
   readonly signal: AbortSignal;
 }
 
-export const fileLocks: FileLocks = {
+type Env = Readonly<Record<string, string | undefined>>;
+
+/** `env`: of the program that takes the lock. */
+export const openFileLocks = (env: Env): FileLocks => ({
   async take(path, options) {
     try {
       await ownFolder(dirname(path), options.uid);
       for (;;) {
         const file = await open(path, FLAGS, 0o600);
-        const isLocked = await locked(file, path, options).catch(async (error) => {
+        const isLocked = await locked(file, path, { ...options, env }).catch(async (error) => {
           await file.close();
           throw error;
         });
@@ -53,7 +57,11 @@ export const fileLocks: FileLocks = {
       throw new FileFailure('failed', cause instanceof Error ? cause.message : String(cause), { cause });
     }
   },
-};
+});
+
+interface Taking extends TakeOptions {
+  readonly env: Env;
+}
 
 /** Not through a link, and without waiting for a pipe's reader. */
 const FLAGS = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK;
@@ -72,7 +80,7 @@ function isOwn(stats: Stats, uid: number): boolean {
 }
 
 /** `gone`: what was locked is no longer what lies at the path. */
-async function locked(file: FileHandle, path: string, options: TakeOptions): Promise<'locked' | 'taken' | 'gone'> {
+async function locked(file: FileHandle, path: string, options: Taking): Promise<'locked' | 'taken' | 'gone'> {
   const ours = await file.stat();
   if (!ours.isFile() || !isOwn(ours, options.uid))
     throw new FileFailure('denied', `${path} is not a file of this user alone`);
@@ -86,11 +94,14 @@ const GRACE_MS = 5_000;
 /** What it ends with when another holds the lock. */
 const TAKEN = 1;
 
-async function flock(fd: number, { waitMs, signal }: TakeOptions): Promise<boolean> {
+async function flock(fd: number, { waitMs, signal, env }: Taking): Promise<boolean> {
   signal.throwIfAborted();
   const { spawn } = await import('node:child_process');
   const how = waitMs > 0 ? ['--timeout', (waitMs / 1000).toFixed(3)] : ['--nonblock'];
-  const child = spawn('flock', ['--exclusive', ...how, '3'], { stdio: ['ignore', 'ignore', 'ignore', fd] });
+  const child = spawn('flock', ['--exclusive', ...how, '3'], {
+    stdio: ['ignore', 'ignore', 'ignore', fd],
+    env: { ...env, PATH: foldersOf(env).join(':') },
+  });
   const code = await ended(child, waitMs + GRACE_MS, signal);
   if (code === 0) return true;
   if (code === TAKEN) return false;

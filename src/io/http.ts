@@ -1,7 +1,7 @@
 /** One HTTP request with a deadline, a capped body and no surprises: the only file that knows undici. */
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
-import { connect, type Socket } from 'node:net';
+import { connect, type LookupFunction, type Socket } from 'node:net';
 import type { ConnectionOptions } from 'node:tls';
 import { setFlagsFromString } from 'node:v8';
 // The client alone: the whole package costs about 100 ms at import.
@@ -109,7 +109,9 @@ interface Target {
   /** Path and query. */
   readonly path: string;
   readonly secure: boolean;
-  readonly address: { readonly path: string } | { readonly host: string; readonly port: number };
+  readonly address:
+    | { readonly path: string }
+    | { readonly host: string; readonly port: number; readonly lookup?: LookupFunction };
 }
 
 function targetOf(url: string): Target {
@@ -119,8 +121,21 @@ function targetOf(url: string): Target {
   const { origin, pathname, search, protocol, hostname, port } = new URL(url);
   const secure = protocol === 'https:';
   const host = hostname.replace(/^\[(.*)\]$/, '$1'); // IPv6
-  return { origin, path: pathname + search, secure, address: { host, port: Number(port) || (secure ? 443 : 80) } };
+  const address = { host, port: Number(port) || (secure ? 443 : 80) };
+  const isLocal = host === 'localhost';
+  return { origin, path: pathname + search, secure, address: isLocal ? { ...address, lookup: locally } : address };
 }
+
+const LOOPBACK = [
+  { address: '127.0.0.1', family: 4 },
+  { address: '::1', family: 6 },
+];
+
+/** This machine, whatever a name server says: an address like this needs no `allowRemote`. */
+const locally: LookupFunction = (_, { all }, done) => {
+  if (all) done(null, LOOPBACK);
+  else done(null, '127.0.0.1', 4);
+};
 
 type Trust = Pick<ConnectionOptions, 'secureContext'>;
 

@@ -40,7 +40,7 @@ export const openRun = (env: Readonly<Record<string, string | undefined>>, kill:
     // A group of its own: a Ctrl-C in the terminal is ours to hear, and all of it can be ended at once.
     const child = spawn(argv[0], argv.slice(1), {
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...env, ...(options.env ?? { LC_ALL: 'C' }) },
+      env: { ...env, PATH: foldersOf(env).join(':'), ...(options.env ?? { LC_ALL: 'C' }) },
       detached: true,
     });
     return ended(child, options, () => endGroup(child, kill));
@@ -113,11 +113,19 @@ function exists(pid: number, kill: Kill): boolean {
   }
 }
 
+const USUAL = ['/usr/local/bin', '/usr/bin', '/bin'];
+
+/** Where a program is looked for: never where we happen to stand, which may be anybody's folder (as an empty PATH has it). */
+export function foldersOf({ PATH = '' }: Readonly<Record<string, string | undefined>>): readonly string[] {
+  const folders = PATH.split(':').filter((folder) => folder.startsWith('/'));
+  return folders.length > 0 ? folders : USUAL;
+}
+
 /** Whether one could run it: an executable file of that name on the PATH. */
 export function onPath(program: string, env: Readonly<Record<string, string | undefined>>): boolean {
-  return (env['PATH'] ?? '').split(':').some((folder) => {
+  return foldersOf(env).some((folder) => {
     try {
-      accessSync(`${folder || '.'}/${program}`, constants.X_OK);
+      accessSync(`${folder}/${program}`, constants.X_OK);
       return true;
     } catch {
       return false;

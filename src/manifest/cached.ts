@@ -4,6 +4,7 @@
  */
 import type { Manifest, Mode, Service } from '../core/model.ts';
 import type { Files } from '../io/files.ts';
+import type { PrivateFolder } from '../io/private-folder.ts';
 import { locateManifest, MAX_FILE_BYTES, type Where } from './locate.ts';
 
 /** Longer than any manifest, with its texts and the result. */
@@ -22,7 +23,7 @@ interface Copy {
 
 export interface Cache {
   /** Where copies are kept, one for each manifest. */
-  readonly folder: string;
+  readonly folder: PrivateFolder;
   /** Of gpumod. */
   readonly version: string;
 }
@@ -39,8 +40,8 @@ export async function loadCached(
   const once = { ...where, files: readingOnce(where.files) };
   const texts = await readTexts(once).catch(() => undefined);
   if (!texts || Object.values(texts).some((text) => ENVIRONMENT.test(text))) return load(once);
-  const path = `${cache.folder}/${nameFor(Object.keys(texts))}.json`;
-  const copy = await readCopy(where, path, cache.version, texts);
+  const file = `${nameFor(Object.keys(texts))}.json`;
+  const copy = await readCopy(where, cache, file, texts);
   if (copy) return copy;
   const manifest = await load(once);
   const fresh: Copy = {
@@ -49,7 +50,7 @@ export async function loadCached(
     texts,
     manifest: { ...manifest, services: [...manifest.services], modes: [...manifest.modes] },
   };
-  await where.files.replace(path, JSON.stringify(fresh)).catch(() => {}); // no copy: slower, nothing else
+  await cache.folder.write(file, JSON.stringify(fresh)).catch(() => {}); // no copy: slower, nothing else
   return manifest;
 }
 
@@ -81,13 +82,13 @@ function nameFor(paths: readonly string[]): string {
 
 /** A copy that is not what it should be is no copy: it is made anew. */
 async function readCopy(
-  { files, home }: Where,
-  path: string,
-  version: string,
+  { home }: Where,
+  { folder, version }: Cache,
+  file: string,
   texts: Copy['texts'],
 ): Promise<Manifest | undefined> {
   try {
-    const copy = JSON.parse(await files.readOwn(path, MAX_BYTES)) as Copy;
+    const copy = JSON.parse(await folder.read(file, MAX_BYTES)) as Copy;
     return copy.version === version && copy.home === home && sameTexts(copy.texts, texts) ? revive(copy) : undefined;
   } catch {
     return undefined;

@@ -27,8 +27,8 @@ export interface Card {
   free: number;
   /** What of it has been or will be freed by what is placed. */
   promised: number;
-  /** Placed releases by their ends. */
-  readonly freed: One[];
+  /** What placed steps give back, by their ends. */
+  readonly freed: { readonly end: number; readonly bytes: number }[];
   /** When the last of the placed steps ends that no take may overlap. */
   barredUntil: number;
 }
@@ -41,7 +41,7 @@ export interface One extends Placed {
 export function prepared(movers: readonly Mover[], rooms: Rooms): { items: readonly Item[]; cards: readonly Card[] } {
   const bits = (wanted: (other: Mover, i: number) => boolean) =>
     movers.reduce((mask, other, i) => (wanted(other, i) ? mask | (1 << i) : mask), 0);
-  const items = movers.map((mover, i): Item => {
+  const bare = movers.map((mover, i): Item => {
     const shared = (other: Mover) => mover.gpus.filter((gpu) => other !== mover && other.gpus.includes(gpu));
     return {
       ...mover,
@@ -49,10 +49,14 @@ export function prepared(movers: readonly Mover[], rooms: Rooms): { items: reado
       bit: 1 << i,
       rivals: bits((other) => shared(other).length > 0 && areRivals(mover, other)),
       before: bits((other) => shared(other).some((gpu) => mustFollow(mover, other, roomOn(rooms, gpu).blind))),
-      twin: bits((other, j) => j < i && areTwins(mover, other)),
+      twin: 0,
       cards: [],
     };
   });
+  const items = bare.map((item, i) => ({
+    ...item,
+    twin: bits((other, j) => j < i && bare[j]?.before === item.before && areTwins(item, other)),
+  }));
   const cards = [...new Set(movers.flatMap(({ gpus }) => gpus))].map((gpu): Card => {
     const free = roomOn(rooms, gpu).freeBytes;
     const card: Card = { work: workOn(gpu, items, rooms), free, promised: 0, freed: [], barredUntil: 0 };
@@ -65,15 +69,21 @@ export function prepared(movers: readonly Mover[], rooms: Rooms): { items: reado
 function areTwins(a: Mover, b: Mover): boolean {
   if (a.gpus.length !== b.gpus.length || !a.gpus.every((gpu, i) => gpu === b.gpus[i])) return false;
   if (a.nature !== b.nature || a.seconds !== b.seconds || a.takes !== b.takes) return false;
-  return a.deltaBytes === b.deltaBytes && a.blind === b.blind && a.runs === b.runs && a.unrest === b.unrest;
+  return (
+    a.deltaBytes === b.deltaBytes &&
+    a.overBytes === b.overBytes &&
+    a.blind === b.blind &&
+    a.runs === b.runs &&
+    a.unrest === b.unrest
+  );
 }
 
 /** The earliest time at which that much is free for good. */
-export function freeAt(card: Card, bytes: number): number {
-  let lacking = bytes - card.free;
+export function freeAt(card: Card, needed: number): number {
+  let lacking = needed - card.free;
   if (lacking <= 0) return 0;
-  for (const { mover, end } of card.freed) {
-    lacking += mover.deltaBytes;
+  for (const { bytes, end } of card.freed) {
+    lacking -= bytes;
     if (lacking <= 0) return end;
   }
   return Number.POSITIVE_INFINITY;
@@ -82,18 +92,19 @@ export function freeAt(card: Card, bytes: number): number {
 /** Returns how to take it back. */
 export function enter(card: Card, one: One): () => void {
   const { free, promised, barredUntil } = card;
-  const { deltaBytes, nature } = one.mover;
-  if (deltaBytes > 0) card.free -= deltaBytes;
-  if (deltaBytes < 0) {
-    card.promised -= deltaBytes;
+  const { deltaBytes, overBytes, nature } = one.mover;
+  card.free -= Math.max(0, deltaBytes) + overBytes;
+  const back = { end: one.end, bytes: Math.max(0, -deltaBytes) + overBytes };
+  if (back.bytes > 0) {
+    card.promised += back.bytes;
     const later = card.freed.findIndex(({ end }) => end > one.end);
-    card.freed.splice(later < 0 ? card.freed.length : later, 0, one);
+    card.freed.splice(later < 0 ? card.freed.length : later, 0, back);
   }
   if (nature !== 'stop' && nature !== 'load') card.barredUntil = Math.max(barredUntil, one.end);
   return () => {
     card.free = free;
     card.promised = promised;
     card.barredUntil = barredUntil;
-    if (deltaBytes < 0) card.freed.splice(card.freed.indexOf(one), 1);
+    if (back.bytes > 0) card.freed.splice(card.freed.indexOf(back), 1);
   };
 }

@@ -1,4 +1,5 @@
 /** The least time that the steps on a card can take, in any safe order. Pure. */
+import { areRivals } from './exclusion.ts';
 import { type Mover, needsRoom } from './mover.ts';
 import { type Rooms, roomOn } from './schedule.ts';
 
@@ -82,15 +83,31 @@ export function lowerBound(movers: readonly Mover[], rooms: Rooms): number {
       const free = roomOn(rooms, gpu).freeBytes;
       return Math.max(
         takingSeconds(work, () => true, free),
-        waitingSeconds(work, free),
+        waitingSeconds(
+          work,
+          free,
+          movers.filter((mover) => mover.runs && mover.gpus.includes(gpu)),
+        ),
       );
     }),
   );
 }
 
-/** With what the takes must wait for: a release where none has room at first, all where nothing is certain, an unrest. */
-function waitingSeconds(work: Work, freeBytes: number): number {
+/** With what the takes must wait for: what runs beside which they may not be, ... */
+function waitingSeconds(work: Work, freeBytes: number, running: readonly Mover[]): number {
   const takes = work.takes.filter(needsRoom);
+  const after = (first: Mover) => {
+    const rivals = takes.filter((take) => areRivals(take, first));
+    if (rivals.length === 0) return 0;
+    return first.seconds + takingSeconds({ ...NO_WORK, takes: rivals }, () => true, Number.POSITIVE_INFINITY);
+  };
+  return Math.max(releasingSeconds(work, takes, freeBytes), ...running.map(after));
+}
+
+const NO_WORK: Work = { takes: [], sleeps: [], stops: [], blind: false };
+
+/** ... a release where none has room at first, all where nothing is certain, an unrest. */
+function releasingSeconds(work: Work, takes: readonly Mover[], freeBytes: number): number {
   const releases = [...work.sleeps, ...work.stops].map(({ seconds }) => seconds);
   if (takes.length === 0 || releases.length === 0) return 0;
   const all = () => true;
@@ -98,7 +115,7 @@ function waitingSeconds(work: Work, freeBytes: number): number {
   const wait = work.blind ? Math.max(...releases) : lacksRoom ? Math.min(...releases) : 0;
   const unrest = Math.max(0, ...work.stops.filter((stop) => stop.unrest).map(({ seconds }) => seconds));
   return Math.max(
-    wait + takingSeconds({ takes, sleeps: [], stops: [], blind: false }, all, Number.POSITIVE_INFINITY),
+    wait + takingSeconds({ ...NO_WORK, takes }, all, Number.POSITIVE_INFINITY),
     unrest + takingSeconds({ ...work, takes }, all, freeBytes),
   );
 }

@@ -8,8 +8,8 @@ import { type Mover, needsRoom } from './mover.ts';
 import type { Placed, Rooms } from './schedule.ts';
 import { isBetter, type Score, scoreOf, TOLERANCE } from './score.ts';
 
-/** Beyond so many states the best so far is taken: a plan must not cost more than it saves. */
-const MOST_NODES = 5_000;
+/** Beyond so many states, times steps, the best so far is taken: a plan must not cost more than it saves. */
+const MOST_WORK = 32_000;
 /** When nothing can be awake sooner, and only the tie-breaks are open. */
 const MOST_FOR_TIES = 300;
 /** A state reached: when what is placed ends, by place. */
@@ -28,8 +28,9 @@ export function bestSchedule(movers: readonly Mover[], rooms: Rooms, incumbent: 
   let best = incumbent;
   let bestScore = scoreOf(best);
   const least = lowerBound(movers, rooms) + TOLERANCE;
+  const mostNodes = MOST_WORK / Math.max(1, items.length);
   let nodes = 0;
-  const isOver = () => nodes >= (bestScore.awake <= least ? MOST_FOR_TIES : MOST_NODES);
+  const isOver = () => nodes >= (bestScore.awake <= least ? MOST_FOR_TIES : mostNodes);
 
   const descend = (mask: number, last: number): void => {
     const score = scoreOf(placed);
@@ -65,7 +66,8 @@ export function bestSchedule(movers: readonly Mover[], rooms: Rooms, incumbent: 
   const earliest = (item: Item, last: number): number => {
     let start = last;
     for (const one of placed) if ((item.rivals | item.before) & one.item.bit) start = Math.max(start, one.end);
-    if (needsRoom(item)) for (const card of item.cards) start = Math.max(start, freeAt(card, item.deltaBytes));
+    if (needsRoom(item))
+      for (const card of item.cards) start = Math.max(start, freeAt(card, item.deltaBytes + item.overBytes));
     return start;
   };
 

@@ -6,8 +6,8 @@ import type { Problem } from '../core/problem.ts';
 import type { Observation } from '../core/state.ts';
 import { type Card, cardsOf, setAside, sum } from './card.ts';
 import { secondsFor } from './costs.ts';
-import { backupBytes } from './held.ts';
-import { mayYield, type Outcome, outcomeOf, outcomesOf } from './outcome.ts';
+import { backupBytes, type Holdings } from './held.ts';
+import { endThere, heldThere, mayYield, type Outcome, outcomeOf, outcomesOf } from './outcome.ts';
 import { refusalsOf } from './refuse.ts';
 import type { Room, Rooms } from './schedule.ts';
 import type { WantedStates } from './wanted.ts';
@@ -35,10 +35,11 @@ export function makeFit(
   target: WantedStates,
   now: Observation,
   figures: KnownFigures,
+  holdings: Holdings,
   asked: boolean,
 ): Fit {
-  const wished = outcomesOf(manifest, target, now);
-  const cards = cardsOf(manifest, wished, now);
+  const wished = outcomesOf(manifest, target, now, holdings);
+  const cards = cardsOf(manifest, wished, now, holdings);
   const problems = refusalsOf(cards, manifest, now);
   const hostBytes = now.hostMemory
     ? now.hostMemory.availableBytes - manifest.hostReserveBytes
@@ -82,7 +83,7 @@ function needed(
   const all = [...wished.values()];
   const hostFits = () => sum(all, (outcome) => backupOf(outcomeNow(outcome))) <= Math.max(0, hostBytes);
   const fits = (card: Card) =>
-    sum(card.outcomes, (outcome) => outcomeNow(outcome).endBytes) + setAside(card) <= card.roomBytes;
+    sum(card.outcomes, (outcome) => endThere(outcomeNow(outcome), card.gpu)) + setAside(card) <= card.roomBytes;
   const demote = (candidates: readonly Demotion[], enough: () => boolean) => {
     for (const each of [...candidates].sort(byWayBack)) {
       if (enough()) return;
@@ -121,16 +122,16 @@ function isWarm(wanted: Wanted): boolean {
 }
 
 function stopped(outcome: Outcome, because: Because, figures: KnownFigures): Demotion {
-  const { service, seen } = outcome;
+  const { service, seen, told } = outcome;
   const dearer = secondsFor(service, { kind: 'start' }, figures.get(service.name)) - wakeSeconds(outcome, figures);
-  return { outcome, instead: outcomeOf(service, seen, { kind: 'stopped' }), because, dearer };
+  return { outcome, instead: outcomeOf(service, seen, { kind: 'stopped' }, told), because, dearer };
 }
 
 /** Without a backup in host RAM: at level 2, where it may; else stopped. */
 function lighter(outcome: Outcome, figures: KnownFigures): Demotion {
-  const { service, seen, wanted } = outcome;
+  const { service, seen, wanted, told } = outcome;
   const because: Because = { code: 'spare-host', from: seen.state.kind };
-  const deeper = outcomeOf(service, seen, { ...wanted, kind: 'resting', level: 2 });
+  const deeper = outcomeOf(service, seen, { ...wanted, kind: 'resting', level: 2 }, told);
   const { answer } = deeper;
   if (answer.kind !== 'move' || backupOf(deeper) > 0) return stopped(outcome, because, figures);
   const dearer =
@@ -158,7 +159,7 @@ function backupOf({ service, answer }: Outcome): number {
 export function roomsOf(cards: readonly Card[]): Rooms {
   return new Map(
     cards.map((card): [number, Room] => {
-      const freeBytes = card.roomBytes - setAside(card) - sum(card.outcomes, (outcome) => outcome.heldBytes);
+      const freeBytes = card.roomBytes - setAside(card) - sum(card.outcomes, (outcome) => heldThere(outcome, card.gpu));
       return [card.gpu, { freeBytes, blind: isUnsure(card) }];
     }),
   );

@@ -1,8 +1,10 @@
-/** What a service holds on each of its GPUs, and in host RAM, as declared. Pure. */
+/** What a service holds on each of its GPUs, as measured, else as declared; and in host RAM. Pure. */
+import { type Attribution, attributionOf, isContained } from '../core/attribution.ts';
 import { cardOf } from '../core/cards.ts';
+import { NATURES } from '../core/engines.ts';
 import type { GpuReading } from '../core/facts.ts';
-import { asleepBytesOf, type Manifest, type Service } from '../core/model.ts';
-import { isDown, type ServiceState } from '../core/state.ts';
+import { asleepBytesOf, isServed, type Manifest, type Service } from '../core/model.ts';
+import { isDown, type Observation, type ServiceState } from '../core/state.ts';
 import { weightsOf } from './costs.ts';
 import type { Move } from './step-for.ts';
 
@@ -11,21 +13,78 @@ export function awakeBytesOf(service: Service): number {
   return Math.max(service.memory.awakeBytes ?? 0, asleepBytesOf(service));
 }
 
-/** The most it holds on each of its GPUs; what is on its way, or broken, may hold as much as if it were awake. */
-export function heldBytes(service: Service, state: ServiceState): number {
-  if (isDown(state)) return 0;
-  return state.kind === 'sleeping' ? asleepBytesOf(service) : awakeBytesOf(service);
+/** Measured bytes of one service, by GPU; a GPU is not here where nobody tells. */
+export type Told = ReadonlyMap<number, number>;
+
+export const UNTOLD: Told = new Map();
+
+export interface Holdings {
+  readonly of: (service: string) => Told;
+  /** Bytes of a card that are for certain of nobody in the manifest; 0 where nobody tells. */
+  readonly foreignOn: (gpu: number) => number;
 }
 
-/** The least: only what is awake or asleep holds something for certain. */
+export const NOTHING_TOLD: Holdings = { of: () => UNTOLD, foreignOn: () => 0 };
+
+/** What a unit left behind that is down is nobody's. */
+export function attributionOfUp(manifest: Manifest, now: Observation): Attribution | undefined {
+  const up = [...manifest.services].filter(([name]) => {
+    const seen = now.services.get(name);
+    return seen && !isDown(seen.state);
+  });
+  return attributionOf({ ...manifest, services: new Map(up) }, now);
+}
+
+export function holdingsOf(manifest: Manifest, now: Observation): Holdings {
+  const held = attributionOfUp(manifest, now);
+  if (!held) return NOTHING_TOLD;
+  const told = new Map(
+    [...held.perService].map(([name, perGpu]): [string, Told] => [
+      name,
+      new Map([...perGpu].flatMap(([gpu, bytes]) => (bytes === null ? [] : [[gpu, bytes] as const]))),
+    ]),
+  );
+  // What runs in a container may be a service's.
+  const foreign = held.foreign.filter((each) => !isContained(each));
+  return {
+    of: (service) => told.get(service) ?? UNTOLD,
+    foreignOn: (gpu) => foreign.reduce((sum, each) => sum + (each.gpu === gpu ? (each.bytes ?? 0) : 0), 0),
+  };
+}
+
+/** The most it holds on one of its GPUs; what is on its way, or broken, may hold as much as if it were awake. */
+export function heldOn(service: Service, state: ServiceState, told: number | undefined): number {
+  if (isDown(state)) return 0;
+  const declared = state.kind === 'sleeping' ? asleepBytesOf(service) : awakeBytesOf(service);
+  if (told === undefined) return declared;
+  if (state.kind === 'sleeping') return told;
+  const isWhole = state.kind === 'awake' && !state.missing && hasTakenAll(service);
+  return Math.max(told, isWhole ? asleepBytesOf(service) : declared);
+}
+
+/** It claims its memory when it starts, and no more later. */
+function hasTakenAll(service: Service): boolean {
+  return isServed(service) && NATURES[service.engine].start === 'profiles';
+}
+
+/** The most on any of its GPUs. */
+export function heldBytes(service: Service, state: ServiceState, told: Told): number {
+  return Math.max(
+    service.gpus.length === 0 ? heldOn(service, state, undefined) : 0,
+    ...service.gpus.map((gpu) => heldOn(service, state, told.get(gpu))),
+  );
+}
+
+/** The least, where it is not told: only what is awake or asleep holds something for certain. */
 export function surelyHeldBytes(service: Service, state: ServiceState): number {
   if (state.kind === 'sleeping') return asleepBytesOf(service);
   return state.kind === 'awake' && !state.missing ? awakeBytesOf(service) : 0;
 }
 
-export function bytesAfter(service: Service, { kind }: Pick<Move, 'kind'>): number {
+/** `held`: before the move. What holds more than it declares will not do with less awake. */
+export function bytesAfter(service: Service, { kind }: Pick<Move, 'kind'>, held: number): number {
   if (kind === 'stop') return 0;
-  return kind === 'sleep' ? asleepBytesOf(service) : awakeBytesOf(service);
+  return kind === 'sleep' ? asleepBytesOf(service) : Math.max(awakeBytesOf(service), held);
 }
 
 /** Pinned memory is handed out in powers of two: a backup may hold twice its size. */

@@ -1,6 +1,7 @@
 /** Puts what was measured before where nothing is declared, so that room is planned for it too. Pure. */
 import { type KnownFigures, type Learned, learned, type Measure } from '../core/figures.ts';
 import type { DeclaredMemory, Manifest, Service } from '../core/model.ts';
+import type { Step } from '../core/plan.ts';
 
 /** Any level: the declared figure is for all of them too. */
 const ASLEEP: readonly Measure[] = ['asleep-bytes', 'asleep-1-bytes', 'asleep-2-bytes'];
@@ -16,16 +17,24 @@ export function withLearned(manifest: Manifest, figures: KnownFigures): Manifest
 }
 
 function completed(declared: DeclaredMemory, known: Learned): DeclaredMemory {
-  const awakeBytes = learned(known, 'awake-bytes');
-  if (awakeBytes === undefined && declared.awakeBytes === undefined) return declared;
-  const asleep = ASLEEP.flatMap((measure) => learned(known, measure) ?? []);
   const hostBytes = learned(known, 'backup-bytes');
+  const backup = hostBytes === undefined ? {} : { hostBytes };
+  const awakeBytes = learned(known, 'awake-bytes');
+  if (awakeBytes === undefined && declared.awakeBytes === undefined) return { ...backup, ...declared };
+  const peakBytes = learned(known, 'peak-bytes');
+  const asleep = ASLEEP.flatMap((measure) => learned(known, measure) ?? []);
   return {
     ...(awakeBytes === undefined || declared.awakeBytes !== undefined ? {} : { awakeBytes, isLearned: true }),
     ...(asleep.length === 0 ? {} : { asleepBytes: Math.max(...asleep) }),
-    ...(hostBytes === undefined ? {} : { hostBytes }),
+    ...(peakBytes === undefined ? {} : { peakBytes }),
+    ...backup,
     ...declared,
   };
+}
+
+/** For a step of the service. */
+export function learnedBytes({ memory }: Service): Pick<Step, 'learnedBytes'> {
+  return memory.isLearned && memory.awakeBytes !== undefined ? { learnedBytes: memory.awakeBytes } : {};
 }
 
 /** What it holds awake is declared: then it can be relied on, as far as that goes. */

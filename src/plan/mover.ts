@@ -5,8 +5,7 @@ import { RELEASES } from '../core/plan.ts';
 import type { ServiceState } from '../core/state.ts';
 import { secondsFor } from './costs.ts';
 import { type Nature, natureOf } from './exclusion.ts';
-import { awakeBytesOf, bytesAfter, heldBytes } from './held.ts';
-import { isDeclared } from './learned.ts';
+import { awakeBytesOf, bytesAfter, heldBytes, type Told } from './held.ts';
 import type { Move } from './step-for.ts';
 
 export interface Mover {
@@ -14,16 +13,18 @@ export interface Mover {
   readonly gpus: readonly number[];
   readonly nature: Nature;
   readonly seconds: number;
-  /** It is one of those that the target waits for; else it only frees. */
+  /** It is one of those that the target waits for; else it only frees, or is left alone. */
   readonly takes: boolean;
   /**
    * What it will hold on each of its GPUs, less what it may hold there now. More (+) is held from its start on, less (-)
    * only from its end on.
    */
   readonly deltaBytes: number;
-  /** Its bytes are not declared. */
+  /** What it needs more than that while it is at work. */
+  readonly overBytes: number;
+  /** Its bytes are neither declared nor learned. */
   readonly blind: boolean;
-  /** A load that is under way: it has begun before the plan does. */
+  /** It has begun before the plan does, and can't be put off. */
   readonly runs: boolean;
   /** The end of a service that may take memory until it is gone. */
   readonly unrest: boolean;
@@ -38,17 +39,23 @@ export function moverFor(
   state: ServiceState | undefined,
   move: Move,
   known: Known | undefined,
+  told: Told,
 ): Mover {
-  const held = state ? heldBytes(service, state) : awakeBytesOf(service);
+  const held = state ? heldBytes(service, state, told) : awakeBytesOf(service);
+  const stops = state?.kind === 'stopping' && (move.kind === 'stop' || move.kind === 'await');
+  const act: Move = stops ? { ...move, kind: 'stop' } : move;
+  const takes = !RELEASES.has(move.kind) && move.because.code !== 'under-way';
+  const end = bytesAfter(service, act, held);
   return {
     move,
     gpus: service.gpus,
-    nature: natureOf(service, move),
-    seconds: Math.max(LEAST_SECONDS, secondsFor(service, move, known)),
-    takes: !RELEASES.has(move.kind),
-    deltaBytes: bytesAfter(service, move) - held,
-    blind: !isDeclared(service),
-    runs: move.kind === 'await',
+    nature: natureOf(service, act),
+    seconds: Math.max(LEAST_SECONDS, secondsFor(service, act, known)),
+    takes,
+    deltaBytes: end - held,
+    overBytes: takes && move.kind !== 'await' ? Math.max(0, (service.memory.peakBytes ?? 0) - end) : 0,
+    blind: service.memory.awakeBytes === undefined,
+    runs: move.kind === 'await' || stops,
     unrest: move.kind === 'stop' && state !== undefined && RESTLESS.includes(state.kind),
   };
 }

@@ -5,18 +5,20 @@
 import type { KnownFigures } from '../core/figures.ts';
 import type { Service } from '../core/model.ts';
 import type { Step } from '../core/plan.ts';
-import type { Observation } from '../core/state.ts';
+import type { Observation, ServiceState } from '../core/state.ts';
 import { MOST_MOVERS } from './board.ts';
 import { lowerBound } from './bound.ts';
 import { bestSchedule } from './exact.ts';
 import { groupsOf } from './group.ts';
+import { type Holdings, NOTHING_TOLD } from './held.ts';
 import { type Mover, moverFor } from './mover.ts';
-import { listSchedule, type Placed, type Rank, type Rooms } from './schedule.ts';
+import { listSchedule, type Placed, type Rank, type Rooms, roomOn } from './schedule.ts';
 import { isBetter, scoreOf } from './score.ts';
 import type { Move } from './step-for.ts';
+import { matters, waitsFor } from './under-way.ts';
 import { waitsOf } from './waits.ts';
 
-export type OrderedStep = Omit<Step, 'usedBytesAfter' | 'deltaBytes'>;
+export type OrderedStep = Omit<Step, 'usedBytesAfter' | 'deltaBytes' | 'learnedBytes'>;
 
 export interface Ordered {
   /** By their predicted starts; each only waits for earlier ones. */
@@ -25,6 +27,8 @@ export interface Ordered {
   readonly awakeSeconds: number;
   readonly lowerBoundSeconds: number;
 }
+
+const STOPPED: ServiceState = { kind: 'stopped' };
 
 const LONGEST_FIRST: Rank = ({ seconds }) => -seconds;
 const SHORTEST_FIRST: Rank = ({ seconds }) => seconds;
@@ -39,11 +43,24 @@ export function order(
   now: Observation,
   rooms: Rooms,
   figures: KnownFigures = new Map(),
+  holdings: Holdings = NOTHING_TOLD,
 ): Ordered {
-  const movers = moves.flatMap((move): Mover[] => {
+  const moverOf = (move: Move, state = now.services.get(move.service)?.state): Mover[] => {
     const service = services.get(move.service);
-    return service ? [moverFor(service, now.services.get(move.service)?.state, move, figures.get(move.service))] : [];
-  });
+    const told = holdings.of(move.service);
+    return service ? [moverFor(service, state, move, figures.get(move.service), told)] : [];
+  };
+  const ours = moves.flatMap((move) => moverOf(move));
+  const bystanders = waitsFor(moves, services, now)
+    .flatMap((move) => moverOf(move))
+    .filter((bystander) => matters(bystander, ours, rooms));
+  // What is to start again holds nothing any more by then.
+  const ended = new Set(bystanders.map(({ move }) => move.service));
+  const wished = [
+    ...bystanders,
+    ...ours.flatMap((mover) => (ended.has(mover.move.service) ? moverOf(mover.move, STOPPED) : [mover])),
+  ];
+  const movers = withinRoom(wished, rooms);
   const groups = groupsOf(movers);
   const steps = groups.flatMap((group) => retimed(scheduled(group, rooms), rooms));
   const placed = steps.map((step) => step.placed);
@@ -56,6 +73,20 @@ export function order(
     awakeSeconds: awake,
     lowerBoundSeconds: Math.max(0, ...bounding.map((group) => lowerBound(group, rooms))),
   };
+}
+
+/** A take finds as much room for its peak as there is in the end: to fit in any order, it must do with that. */
+function withinRoom(movers: readonly Mover[], rooms: Rooms): readonly Mover[] {
+  if (!movers.some(({ overBytes }) => overBytes > 0)) return movers;
+  const spare = (gpu: number) => {
+    const { freeBytes, blind } = roomOn(rooms, gpu);
+    if (blind) return 0;
+    return movers.reduce((free, mover) => free - (mover.gpus.includes(gpu) ? mover.deltaBytes : 0), freeBytes);
+  };
+  return movers.map((mover) => {
+    if (mover.overBytes === 0) return mover;
+    return { ...mover, overBytes: Math.max(0, Math.min(mover.overBytes, ...mover.gpus.map(spare))) };
+  });
 }
 
 function scheduled(group: readonly Mover[], rooms: Rooms): readonly Placed[] {

@@ -3,7 +3,7 @@ import type { Manifest, Service } from '../core/model.ts';
 import type { Wanted } from '../core/plan.ts';
 import type { Claim } from '../core/problem.ts';
 import type { Observation, ObservedService } from '../core/state.ts';
-import { awakeBytesOf, bytesAfter, heldBytes } from './held.ts';
+import { awakeBytesOf, bytesAfter, type Holdings, heldBytes, heldOn, type Told } from './held.ts';
 import { type Answer, stepFor } from './step-for.ts';
 import type { WantedStates } from './wanted.ts';
 
@@ -12,30 +12,55 @@ export interface Outcome {
   readonly seen: ObservedService;
   readonly wanted: Wanted;
   readonly answer: Answer;
-  /** On each of its GPUs, now at most and in the end. */
+  readonly told: Told;
+  /** The most on any of its GPUs, now and in the end. */
   readonly heldBytes: number;
   readonly endBytes: number;
 }
 
-export function outcomeOf(service: Service, seen: ObservedService, wanted: Wanted): Outcome {
+export function outcomeOf(service: Service, seen: ObservedService, wanted: Wanted, told: Told): Outcome {
   const answer = stepFor(service, seen, wanted);
-  const held = heldBytes(service, seen.state);
-  const endBytes =
-    answer.kind === 'move'
-      ? bytesAfter(service, answer.move)
-      : answer.kind === 'nothing'
-        ? held
-        : awakeBytesOf(service);
-  return { service, seen, wanted, answer, heldBytes: held, endBytes };
+  const held = heldBytes(service, seen.state, told);
+  return { service, seen, wanted, answer, told, heldBytes: held, endBytes: endBytes(service, seen, answer, held) };
+}
+
+function endBytes(service: Service, { state }: ObservedService, answer: Answer, held: number): number {
+  switch (answer.kind) {
+    case 'move':
+      return bytesAfter(service, answer.move, held);
+    case 'nothing':
+      return state.kind === 'stopping' ? 0 : held; // left alone, it stops all the same
+    case 'problem':
+      return Math.max(awakeBytesOf(service), held);
+  }
+}
+
+/** It keeps what it has; what is moved is counted alike on all of its GPUs. */
+function stays({ answer, seen }: Outcome): boolean {
+  return answer.kind === 'nothing' && seen.state.kind !== 'stopping';
+}
+
+export function heldThere(outcome: Outcome, gpu: number): number {
+  const { service, seen, told } = outcome;
+  return stays(outcome) ? heldOn(service, seen.state, told.get(gpu)) : outcome.heldBytes;
+}
+
+export function endThere(outcome: Outcome, gpu: number): number {
+  return stays(outcome) ? heldThere(outcome, gpu) : outcome.endBytes;
 }
 
 /** In the manifest's order. */
-export function outcomesOf(manifest: Manifest, wanted: WantedStates, now: Observation): ReadonlyMap<string, Outcome> {
+export function outcomesOf(
+  manifest: Manifest,
+  wanted: WantedStates,
+  now: Observation,
+  holdings: Holdings,
+): ReadonlyMap<string, Outcome> {
   const outcomes = new Map<string, Outcome>();
   for (const service of manifest.services.values()) {
     const seen = now.services.get(service.name);
     const want = wanted.get(service.name);
-    if (seen && want) outcomes.set(service.name, outcomeOf(service, seen, want));
+    if (seen && want) outcomes.set(service.name, outcomeOf(service, seen, want, holdings.of(service.name)));
   }
   return outcomes;
 }
@@ -52,8 +77,9 @@ export function isTake({ answer }: Outcome): boolean {
   );
 }
 
-export function claimOf({ service, seen, wanted, answer, endBytes }: Outcome): Claim {
+export function claimOf(outcome: Outcome, gpu: number): Claim {
+  const { service, seen, wanted, answer } = outcome;
   const sleeps =
     answer.kind === 'move' ? answer.move.kind === 'sleep' : wanted.kind !== 'awake' && seen.state.kind === 'sleeping';
-  return { service: service.name, state: sleeps ? 'asleep' : 'awake', bytes: endBytes };
+  return { service: service.name, state: sleeps ? 'asleep' : 'awake', bytes: endThere(outcome, gpu) };
 }

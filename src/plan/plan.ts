@@ -8,6 +8,7 @@ import type { Because, Plan, Planned } from '../core/plan.ts';
 import type { Problem } from '../core/problem.ts';
 import type { Observation } from '../core/state.ts';
 import { type Fit, makeFit, roomsOf } from './fit.ts';
+import { type Holdings, holdingsOf } from './held.ts';
 import { withLearned } from './learned.ts';
 import { order } from './order.ts';
 import { missingGpus } from './refuse.ts';
@@ -33,7 +34,8 @@ export function plan(given: PlanInput): Planned {
   const { now, figures = new Map() } = given;
   const manifest = withLearned(given.manifest, figures);
   const input = { ...given, manifest, figures };
-  const fitted = makeFit(manifest, input.wanted, now, figures, input.because === 'asked');
+  const holdings = holdingsOf(manifest, now);
+  const fitted = makeFit(manifest, input.wanted, now, figures, holdings, input.because === 'asked');
   const problems: Problem[] = [...missingGpus(manifest, input.wanted, now.gpu), ...fitted.problems];
   const moves: Move[] = [];
   for (const { answer } of fitted.outcomes.values()) {
@@ -41,7 +43,7 @@ export function plan(given: PlanInput): Planned {
     if (answer.kind === 'move') moves.push(explained(answer.move, input, fitted.because));
   }
   if (problems.length > 0) return { kind: 'refused', problems };
-  return { kind: 'plan', plan: compose(input, moves, fitted) };
+  return { kind: 'plan', plan: compose(input, moves, fitted, holdings) };
 }
 
 function explained(move: Move, { because, now }: PlanInput, gaveWay: ReadonlyMap<string, Because>): Move {
@@ -50,16 +52,16 @@ function explained(move: Move, { because, now }: PlanInput, gaveWay: ReadonlyMap
   return why ? { ...move, because: why } : move;
 }
 
-function compose(input: PlanInput, moves: readonly Move[], { outcomes, cards }: Fit): Plan {
+function compose(input: PlanInput, moves: readonly Move[], { outcomes, cards }: Fit, holdings: Holdings): Plan {
   const { manifest, now, target, wanted, figures } = input;
-  const { steps: ordered, ...times } = order(moves, manifest.services, now, roomsOf(cards), figures);
+  const { steps: ordered, ...times } = order(moves, manifest.services, now, roomsOf(cards), figures, holdings);
   const fitted = new Map([...wanted].map(([name, want]) => [name, outcomes.get(name)?.wanted ?? want]));
   return {
     target,
     wanted: fitted,
     ...times,
-    ...withUse(ordered, manifest, now),
-    cards: timelinesOf(ordered, manifest, now),
+    ...withUse(ordered, manifest, now, holdings),
+    cards: timelinesOf(ordered, manifest, now, holdings),
     warnings: [...warningsFor(manifest, now, ordered, fitted), ...tooFull(cards)],
   };
 }

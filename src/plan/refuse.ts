@@ -1,11 +1,12 @@
 /** Why a target can't be had on the machine's cards, and what would make it fit. Pure. */
-import { attributionOf, isContained } from '../core/attribution.ts';
+import { isContained } from '../core/attribution.ts';
 import type { GpuReading } from '../core/facts.ts';
 import { asleepBytesOf, type Manifest } from '../core/model.ts';
 import type { Holder, Problem, Remedy } from '../core/problem.ts';
-import { isDown, type Observation } from '../core/state.ts';
+import type { Observation } from '../core/state.ts';
 import { type Card, sum } from './card.ts';
-import { claimOf, mayYield, type Outcome } from './outcome.ts';
+import { attributionOfUp } from './held.ts';
+import { claimOf, endThere, mayYield, type Outcome } from './outcome.ts';
 import type { WantedStates } from './wanted.ts';
 
 export function refusalsOf(cards: readonly Card[], manifest: Manifest, now: Observation): Problem[] {
@@ -24,7 +25,9 @@ export function refusalsOf(cards: readonly Card[], manifest: Manifest, now: Obse
           ...holdersOn(gpu, manifest, now),
         },
       ];
-    const claims = card.outcomes.filter((outcome) => !mayYield(outcome) && outcome.endBytes > 0).map(claimOf);
+    const claims = card.outcomes
+      .filter((outcome) => !mayYield(outcome) && outcome.endBytes > 0)
+      .map((outcome) => claimOf(outcome, gpu));
     return [{ code: 'does-not-fit', gpu, totalBytes, reserveBytes, claims, wouldFit: remedies(card) }];
   });
 }
@@ -33,11 +36,7 @@ export function refusalsOf(cards: readonly Card[], manifest: Manifest, now: Obse
  * Whose memory is in the way: the largest first. What a unit left behind that is down is in the way too, like anybody's.
  */
 function holdersOn(gpu: number, manifest: Manifest, now: Observation): { readonly holders?: readonly Holder[] } {
-  const up = [...manifest.services].filter(([name]) => {
-    const seen = now.services.get(name);
-    return seen && !isDown(seen.state);
-  });
-  const held = attributionOf({ ...manifest, services: new Map(up) }, now);
+  const held = attributionOfUp(manifest, now);
   if (!held) return {};
   const holders = [...held.foreign, ...held.unknown]
     .filter((each) => each.gpu === gpu)
@@ -63,9 +62,9 @@ function remedies(card: Card): readonly Remedy[] {
   });
   const sleeping = kept
     .filter(({ seen }) => seen.state.kind === 'awake' && seen.nap.can)
-    .map(gain(({ service, endBytes }) => endBytes - asleepBytesOf(service)));
-  const stopping = kept.map(gain(({ endBytes }) => endBytes));
-  const leaving = inMode.map(gain(({ endBytes }) => endBytes));
+    .map(gain((outcome) => endThere(outcome, card.gpu) - asleepBytesOf(outcome.service)));
+  const stopping = kept.map(gain((outcome) => endThere(outcome, card.gpu)));
+  const leaving = inMode.map(gain((outcome) => endThere(outcome, card.gpu)));
   const alone = leaving.filter(({ bytes }) => bytes >= excess).map(({ service }) => [service]);
   const together = alone.length > 0 ? alone : [fewest(leaving, excess)];
   return [

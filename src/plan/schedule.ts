@@ -50,14 +50,14 @@ export function listSchedule(movers: readonly Mover[], rooms: Rooms, ranks: read
   const begin = (mover: Mover) => {
     for (const lane of lanesOf(mover)) {
       lane.running.add(mover);
-      if (mover.deltaBytes > 0) lane.free -= mover.deltaBytes;
+      lane.free -= Math.max(0, mover.deltaBytes) + mover.overBytes;
     }
   };
   const finish = (mover: Mover) => {
     for (const lane of lanesOf(mover)) {
       lane.running.delete(mover);
       lane.releases.delete(mover);
-      if (mover.deltaBytes < 0) lane.free -= mover.deltaBytes;
+      lane.free += Math.max(0, -mover.deltaBytes) + mover.overBytes;
     }
   };
 
@@ -93,7 +93,7 @@ function inOrder(movers: readonly Mover[], ranks: readonly Rank[]): readonly Mov
 
 function mayBegin(mover: Mover, lane: Lane): boolean {
   for (const other of lane.running) if (areRivals(mover, other)) return false;
-  if (needsRoom(mover) && mover.deltaBytes > lane.free) return false;
+  if (needsRoom(mover) && mover.deltaBytes + mover.overBytes > lane.free) return false;
   for (const release of lane.releases) if (release !== mover && mustFollow(mover, release, lane.blind)) return false;
   return true;
 }

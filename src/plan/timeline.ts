@@ -3,7 +3,7 @@ import { type Attribution, attributionOf } from '../core/attribution.ts';
 import { asleepBytesOf, type Manifest } from '../core/model.ts';
 import { type CardTimeline, type Moment, RELEASES } from '../core/plan.ts';
 import type { Observation } from '../core/state.ts';
-import { cardBytes, gpusOf } from './held.ts';
+import { cardBytes, gpusOf, type Holdings } from './held.ts';
 import type { OrderedStep } from './order.ts';
 import { delta, movesUnsaid, startingUse, unknownUse } from './use.ts';
 
@@ -12,11 +12,12 @@ export function timelinesOf(
   ordered: readonly OrderedStep[],
   manifest: Manifest,
   now: Observation,
+  holdings: Holdings,
 ): readonly CardTimeline[] {
   const start = startingUse(manifest, now);
   const unsaid = unknownUse(manifest, now);
   const held = attributionOf(manifest, now);
-  const changes = inTime(ordered).map((step) => ({ step, bytes: changeOf(step, manifest, now) }));
+  const changes = inTime(ordered).map((step) => ({ step, bytes: changeOf(step, manifest, now, holdings) }));
   return gpusOf(manifest).map((index) => ({
     index,
     totalBytes: cardBytes(now.gpu, index) ?? null,
@@ -36,10 +37,10 @@ interface Change {
   readonly bytes: { readonly used: number | null; readonly asleep: number };
 }
 
-function changeOf(step: OrderedStep, manifest: Manifest, now: Observation): Change['bytes'] {
+function changeOf(step: OrderedStep, manifest: Manifest, now: Observation, holdings: Holdings): Change['bytes'] {
   const service = manifest.services.get(step.service);
   return {
-    used: movesUnsaid(step, manifest) ? null : delta(step, manifest, now),
+    used: movesUnsaid(step, manifest) ? null : delta(step, manifest, now, holdings),
     asleep: step.kind === 'sleep' && service ? asleepBytesOf(service) : 0,
   };
 }

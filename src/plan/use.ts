@@ -2,7 +2,8 @@
 import type { Manifest, Service } from '../core/model.ts';
 import { RELEASES, type Step } from '../core/plan.ts';
 import { isDown, type Observation } from '../core/state.ts';
-import { bytesAfter, gpusOf, heldBytes, usedBytes } from './held.ts';
+import { bytesAfter, gpusOf, type Holdings, heldBytes, UNTOLD, usedBytes } from './held.ts';
+import { learnedBytes } from './learned.ts';
 import type { OrderedStep } from './order.ts';
 
 export interface Use {
@@ -12,8 +13,13 @@ export interface Use {
 }
 
 /** A take holds from its start, a release until its end. */
-export function withUse(ordered: readonly OrderedStep[], manifest: Manifest, now: Observation): Use {
-  const steps = ordered.map((step) => ({ ...step, deltaBytes: delta(step, manifest, now) }));
+export function withUse(
+  ordered: readonly OrderedStep[],
+  manifest: Manifest,
+  now: Observation,
+  holdings: Holdings,
+): Use {
+  const steps = ordered.map((step) => ({ ...step, deltaBytes: delta(step, manifest, now, holdings) }));
   const changes = steps
     .map((step) => ({
       step,
@@ -42,28 +48,30 @@ export function withUse(ordered: readonly OrderedStep[], manifest: Manifest, now
     after.set(id, Object.fromEntries([...used].filter(([gpu]) => !unsaid.has(gpu))));
   }
   return {
-    steps: steps.map(
-      (step): Step => ({
-        ...step,
-        // What is only learned is planned with, and nothing has to prove it.
-        deltaBytes: manifest.services.get(step.service)?.memory.isLearned ? 0 : step.deltaBytes,
-        usedBytesAfter: after.get(step.id) ?? {},
-      }),
-    ),
+    steps: steps.map((step): Step => {
+      const service = manifest.services.get(step.service);
+      return { ...step, ...(service ? learnedBytes(service) : {}), usedBytesAfter: after.get(step.id) ?? {} };
+    }),
     peakBytes: Object.fromEntries(peak),
   };
 }
 
 /**
- * Declared bytes the step takes (+) or frees (-) on each of its GPUs. What a service in between holds (starting, failing,
+ * Bytes the step takes (+) or frees (-) on each of its GPUs. What a service in between holds (starting, failing,
  * unhealthy) can't be said: it is neither asked back from a stop nor asked for again by a wait.
  */
-export function delta({ service: name, kind }: OrderedStep, manifest: Manifest, now: Observation): number {
+export function delta(
+  { service: name, kind }: OrderedStep,
+  manifest: Manifest,
+  now: Observation,
+  holdings: Holdings,
+): number {
   const service = manifest.services.get(name);
   const state = now.services.get(name)?.state;
   if (!service || !state || kind === 'await' || kind === 'restart') return 0;
   const told = state.kind === 'awake' || state.kind === 'sleeping';
-  return bytesAfter(service, { kind }) - (told ? heldBytes(service, state) : 0);
+  const held = told ? heldBytes(service, state, declares(service) ? holdings.of(name) : UNTOLD) : 0;
+  return bytesAfter(service, { kind }, held) - held;
 }
 
 /** Measured use of each card, else the sum of what its services declare. */
@@ -94,5 +102,5 @@ const declares = ({ memory }: Service): boolean => memory.awakeBytes !== undefin
 
 function heldIn(service: Service, now: Observation): number {
   const seen = now.services.get(service.name);
-  return seen ? heldBytes(service, seen.state) : 0;
+  return seen ? heldBytes(service, seen.state, UNTOLD) : 0;
 }

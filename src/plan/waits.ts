@@ -32,7 +32,7 @@ export function waitsOf(schedule: readonly Placed[], rooms: Rooms): Waits {
     }
     const known = behind.of([...required].map((other) => other.mover));
     for (const gpu of needsRoom(mover) ? mover.gpus : [])
-      for (const source of draw(purses.get(gpu), mover.deltaBytes, known)) required.add(source);
+      for (const source of spend(purses.get(gpu), one, known)) required.add(source);
     waits.set(mover, behind.add(mover, required));
   }
   return waits;
@@ -58,6 +58,16 @@ function pursesOf(placed: readonly Placed[], rooms: Rooms): ReadonlyMap<number, 
     purses.set(gpu, purse);
   }
   return purses;
+}
+
+/** What it needs for its peak only, those after it are given again. */
+function spend(purse: Purse | undefined, one: Placed, awaited: { has(mover: Mover): boolean }): readonly Placed[] {
+  const { deltaBytes, overBytes } = one.mover;
+  const drawn = draw(purse, deltaBytes + overBytes, awaited);
+  if (!purse || overBytes === 0) return drawn;
+  const later = purse.sources.findIndex(({ release }) => release.end > one.end);
+  purse.sources.splice(later < 0 ? purse.sources.length : later, 0, { release: one, left: overBytes });
+  return drawn;
 }
 
 /** What costs no further wait first, then what is free anyway, then what comes free soonest. */

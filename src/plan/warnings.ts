@@ -18,9 +18,9 @@ export function warningsFor(
   if (now.gpu.kind === 'unmeasured') warnings.push({ code: 'memory-declared', why: now.gpu.why });
   else if (gpusOf(manifest).some((gpu) => cardBytes(now.gpu, gpu) === undefined))
     warnings.push({ code: 'memory-declared', why: { code: 'not-told' } });
-  for (const { service: name, kind } of steps) {
+  for (const { service: name, kind, because } of steps) {
     const service = manifest.services.get(name);
-    if (!service) continue;
+    if (!service || because.code === 'under-way') continue;
     if (kind === 'sleep') warnings.push(...avoided(service, now));
     if (wanted.get(name)?.kind === 'awake') warnings.push(...unsaid(service));
     if (now.services.get(name)?.unit?.needsReload)

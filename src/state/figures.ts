@@ -1,6 +1,6 @@
 /** Keeps what was measured of each service, one small JSON file each. It may be lost at any time: then defaults are used. */
 import { type Learned, MEASURES, type Measure, type Sample, withSamples } from '../core/figures.ts';
-import type { Files } from '../io/files.ts';
+import type { PrivateFolder } from '../io/private-folder.ts';
 
 export interface Figures {
   /** Undefined when nothing is kept, or it can't be read or understood. Never throws. */
@@ -11,15 +11,15 @@ export interface Figures {
 
 const MAX_BYTES = 64 * 1024;
 
-/** Files `DIR/figures/NAME.json`; names are a manifest's, which are safe in a path. */
-export function openFigures(files: Files, dir: string): Figures {
-  const pathOf = (service: string) => `${dir}/figures/${service}.json`;
+/** Files `figures/NAME.json`; names are a manifest's, which are safe in a path. */
+export function openFigures(folder: PrivateFolder): Figures {
+  const fileOf = (service: string) => `figures/${service}.json`;
   const writing = new Map<string, Promise<void>>();
 
-  const read = async (service: string) => learnedIn(await files.readOwn(pathOf(service), MAX_BYTES).catch(() => ''));
+  const read = async (service: string) => learnedIn(await folder.read(fileOf(service), MAX_BYTES).catch(() => ''));
   const write = async (service: string, samples: readonly Sample[], version?: string) => {
     const kept = withSamples(await read(service), samples, version);
-    await files.replace(pathOf(service), `${JSON.stringify(kept)}\n`);
+    await folder.write(fileOf(service), `${JSON.stringify(kept)}\n`);
   };
   return {
     read,

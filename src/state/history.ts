@@ -1,6 +1,6 @@
 /** Every switch that was begun, one JSON line each. It may be lost at any time. */
 import type { HistoryEntry } from '../core/record.ts';
-import type { Files } from '../io/files.ts';
+import type { PrivateFolder } from '../io/private-folder.ts';
 import { isRecord } from './switch-journal.ts';
 
 export interface History {
@@ -15,18 +15,18 @@ const MOST_BYTES = 8 * 1024 * 1024;
 /** With what one switch can add to it. */
 const MAX_BYTES = 2 * MOST_BYTES;
 
-/** `DIR/history.jsonl` */
-export function openHistory(files: Pick<Files, 'readOwn' | 'append' | 'replace'>, dir: string): History {
-  const path = `${dir}/history.jsonl`;
+const FILE = 'history.jsonl';
+
+export function openHistory(folder: PrivateFolder): History {
   return {
     async append(entry) {
-      const bytes = await files.append(path, `${JSON.stringify(entry)}\n`);
+      const bytes = await folder.append(FILE, JSON.stringify(entry));
       if (bytes <= MOST_BYTES) return;
-      const lines = (await files.readOwn(path, MAX_BYTES)).split('\n');
-      await files.replace(path, lines.slice(Math.floor(lines.length / 2)).join('\n'));
+      const lines = (await folder.read(FILE, MAX_BYTES)).split('\n');
+      await folder.write(FILE, lines.slice(Math.floor(lines.length / 2)).join('\n'));
     },
     async read() {
-      const text = await files.readOwn(path, MAX_BYTES).catch(() => '');
+      const text = await folder.read(FILE, MAX_BYTES).catch(() => '');
       return text.split('\n').flatMap((line) => entryIn(line) ?? []);
     },
   };

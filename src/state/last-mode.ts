@@ -1,5 +1,5 @@
 /** Remembers the mode last switched to: it only decides which of several equal modes is called the current one. */
-import type { Files } from '../io/files.ts';
+import type { PrivateFolder } from '../io/private-folder.ts';
 
 export interface LastMode {
   /** Undefined when nothing is known, for whatever reason. */
@@ -8,16 +8,15 @@ export interface LastMode {
   write(mode: string): Promise<void>;
 }
 
-/** Kept as one line in `DIR/last-mode`. */
-export function openLastMode(files: Files, dir: string): LastMode {
-  const path = `${dir}/last-mode`;
+/** Kept as one line in `last-mode`. */
+export function openLastMode(folder: PrivateFolder): LastMode {
   return {
     async read() {
-      const text = await files.read(path, 256).catch(() => '');
+      const text = await folder.read('last-mode', 256).catch(() => '');
       return text.trim() || undefined;
     },
     async write(mode) {
-      await files.replace(path, `${mode}\n`).catch(() => {});
+      await folder.write('last-mode', `${mode}\n`).catch(() => {});
     },
   };
 }

@@ -2,8 +2,9 @@
 import { GpumodError } from '../core/errors.ts';
 import { isHolder, type LockHolder } from '../core/holder.ts';
 import type { FileLocks, HeldFile } from '../io/file-lock.ts';
-import { FileFailure, type Files } from '../io/files.ts';
+import { FileFailure } from '../io/files.ts';
 import type { PathFacts } from '../io/path-facts.ts';
+import type { PrivateFolder } from '../io/private-folder.ts';
 import type { Processes } from '../io/processes.ts';
 import { lifeOf } from './life.ts';
 
@@ -29,22 +30,22 @@ export interface SwitchLock {
 
 export interface LockParts {
   readonly locks: FileLocks;
-  readonly files: Pick<Files, 'readOwn'>;
   readonly processes: Pick<Processes, 'stat' | 'bootId'>;
   /** Unix milliseconds. */
   readonly nowMs: () => number;
   readonly pid: number;
   readonly uid: number;
   /** Of this user; see `runtimeFolder`. */
-  readonly folder: string;
+  readonly folder: PrivateFolder;
 }
 
 const MAX_BYTES = 4096;
+const FILE = 'lock';
 
-export function openLock({ locks, files, processes, nowMs, pid, uid, folder }: LockParts): SwitchLock {
-  const path = `${folder}/lock`;
+export function openLock({ locks, processes, nowMs, pid, uid, folder }: LockParts): SwitchLock {
+  const path = `${folder.path}/${FILE}`;
   const holder = async () => {
-    const told = holderIn(await files.readOwn(path, MAX_BYTES).catch(() => ''));
+    const told = holderIn(await folder.read(FILE, MAX_BYTES).catch(() => ''));
     return told && lifeOf(processes, told.pid) === told.life ? told : undefined;
   };
   return {

@@ -2,7 +2,7 @@
 import type { NapAbility, Why } from '../core/facts.ts';
 import type { SleepLevel } from '../core/model.ts';
 import { type Act, changed, type Lie, type Remembered } from '../core/remembered.ts';
-import type { Files } from '../io/files.ts';
+import type { PrivateFolder } from '../io/private-folder.ts';
 
 export type Changes = Partial<Pick<Remembered, 'act' | 'lies' | 'ability'>>;
 
@@ -20,10 +20,9 @@ export interface Records {
 
 const MAX_BYTES = 64 * 1024;
 
-/** Files `DIR/services/NAME.json`; names are a manifest's, which are safe in a path. */
-export function openRecords(files: Files, dir: string): Records {
-  const folder = `${dir}/services`;
-  const pathOf = (service: string) => `${folder}/${service}.json`;
+/** Files `services/NAME.json`; names are a manifest's, which are safe in a path. */
+export function openRecords(folder: PrivateFolder): Records {
+  const fileOf = (service: string) => `services/${service}.json`;
   const writing = new Map<string, Promise<void>>();
 
   /** What could not be written: for this process it is as good as kept. */
@@ -32,13 +31,13 @@ export function openRecords(files: Files, dir: string): Records {
   const read = async (service: string) => {
     const held = unwritten.get(service);
     if (held) return held;
-    const text = await files.readOwn(pathOf(service), MAX_BYTES).catch(() => '');
+    const text = await folder.read(fileOf(service), MAX_BYTES).catch(() => '');
     return rememberedIn(text);
   };
   const write = async (service: string, changes: Changes, nowMs: number) => {
     const kept = changed(await read(service), changes, nowMs);
     unwritten.set(service, kept);
-    await files.replace(pathOf(service), `${JSON.stringify(kept)}\n`);
+    await folder.write(fileOf(service), `${JSON.stringify(kept)}\n`);
     unwritten.delete(service);
   };
   return {
@@ -50,9 +49,9 @@ export function openRecords(files: Files, dir: string): Records {
       return now;
     },
     trouble: () =>
-      files.tryFolder(folder).then(
+      folder.prepare('services').then(
         () => undefined,
-        ({ message }: Error) => ({ code: 'state-folder', detail: `${folder}: ${message.split(', ')[0]}` }),
+        ({ message }: Error) => ({ code: 'state-folder', detail: message }),
       ),
   };
 }

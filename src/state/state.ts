@@ -1,6 +1,6 @@
 /** Everything that outlives a command, as one part of the machine. None of it is needed to be correct. */
 import type { FileLocks } from '../io/file-lock.ts';
-import type { Files } from '../io/files.ts';
+import type { PrivateFolder } from '../io/private-folder.ts';
 import type { Processes } from '../io/processes.ts';
 import { type Figures, openFigures } from './figures.ts';
 import { type History, openHistory } from './history.ts';
@@ -19,7 +19,6 @@ export interface State {
 }
 
 export interface StateParts {
-  readonly files: Files;
   readonly locks: FileLocks;
   readonly processes: Pick<Processes, 'stat' | 'bootId'>;
   /** Unix milliseconds. */
@@ -27,19 +26,18 @@ export interface StateParts {
   readonly pid: number;
   readonly uid: number;
   /** Kept from boot to boot: `~/.local/state/gpumod`. */
-  readonly stateFolder: string;
+  readonly stateFolder: PrivateFolder;
   /** Gone with the last login, and with a boot; see `runtimeFolder`. */
-  readonly runtimeFolder: string;
+  readonly runtimeFolder: PrivateFolder;
 }
 
-export function openState({ stateFolder: dir, runtimeFolder: folder, ...parts }: StateParts): State {
-  const { files } = parts;
+export function openState({ stateFolder: folder, runtimeFolder, ...parts }: StateParts): State {
   return {
-    lock: openLock({ ...parts, folder }),
-    switchJournal: openSwitchJournal({ ...parts, dir }),
-    history: openHistory(files, dir),
-    lastMode: openLastMode(files, dir),
-    records: openRecords(files, dir),
-    figures: openFigures(files, dir),
+    lock: openLock({ ...parts, folder: runtimeFolder }),
+    switchJournal: openSwitchJournal({ ...parts, folder }),
+    history: openHistory(folder),
+    lastMode: openLastMode(folder),
+    records: openRecords(folder),
+    figures: openFigures(folder),
   };
 }

@@ -1,7 +1,7 @@
 /** What a switch is about to do, on the disk before it does it: so that the next command can tell what a dead one left. */
 import { isHolder, type LockHolder } from '../core/holder.ts';
 import { RECORD_VERSION, type Underway } from '../core/record.ts';
-import type { Files } from '../io/files.ts';
+import type { PrivateFolder } from '../io/private-folder.ts';
 import type { Processes } from '../io/processes.ts';
 import { lifeOf } from './life.ts';
 
@@ -21,30 +21,30 @@ export interface Journalled {
 }
 
 export interface JournalParts {
-  readonly files: Pick<Files, 'readOwn' | 'replace' | 'remove'>;
+  readonly folder: PrivateFolder;
   readonly processes: Pick<Processes, 'stat' | 'bootId'>;
   /** Unix milliseconds. */
   readonly nowMs: () => number;
   readonly pid: number;
-  readonly dir: string;
 }
 
 const MAX_BYTES = 1024 * 1024;
 
-/** One JSON document, `DIR/switch.json`. */
-export function openSwitchJournal({ files, processes, nowMs, pid, dir }: JournalParts): SwitchJournal {
-  const path = `${dir}/switch.json`;
+const FILE = 'switch.json';
+
+/** One JSON document. */
+export function openSwitchJournal({ folder, processes, nowMs, pid }: JournalParts): SwitchJournal {
   let by: LockHolder | undefined;
   return {
     write(entry) {
       by ??= { pid, life: lifeOf(processes, pid) ?? '', sinceMs: nowMs(), command: entry.command };
-      return files.replace(path, `${JSON.stringify({ ...entry, by } satisfies Underway)}\n`);
+      return folder.write(FILE, `${JSON.stringify({ ...entry, by } satisfies Underway)}\n`);
     },
     async read() {
-      const entry = underwayIn(await files.readOwn(path, MAX_BYTES).catch(() => ''));
+      const entry = underwayIn(await folder.read(FILE, MAX_BYTES).catch(() => ''));
       return entry && { entry, isAtWork: lifeOf(processes, entry.by.pid) === entry.by.life };
     },
-    clear: () => files.remove(path).catch(() => {}),
+    clear: () => folder.remove(FILE).catch(() => {}),
   };
 }
 

@@ -1,6 +1,7 @@
 /** A unit's last words, by `journalctl` (which knows who may read what). */
 import type { Scope } from '../core/model.ts';
-import { UNSAFE } from '../core/visible.ts';
+import { withoutSecrets } from '../core/secrets.ts';
+import { ESCAPE_SEQUENCES, UNSAFE } from '../core/visible.ts';
 import type { Clock } from '../io/clock.ts';
 import type { Run } from '../io/run.ts';
 import { isUnitName } from './names.ts';
@@ -53,7 +54,10 @@ function linesOf(entry: string): readonly string[] {
   if (entry === '') return [];
   try {
     const { MESSAGE: message }: { MESSAGE?: unknown } = JSON.parse(entry);
-    return messageText(message).trimEnd().split('\n').map(printable);
+    return messageText(message)
+      .trimEnd()
+      .split('\n')
+      .map((line) => withoutSecrets(printable(line)));
   } catch {
     return [];
   }
@@ -71,11 +75,3 @@ function messageText(message: unknown): string {
 function printable(line: string): string {
   return line.replace(ESCAPE_SEQUENCES, '').replace(/\t/g, ' ').replace(UNSAFE, '');
 }
-
-/** CSI (colours, cursor), OSC (titles, links) up to BEL or ST, and two-character escapes. */
-const ESCAPE_SEQUENCES = new RegExp(
-  ['\\u001b\\[[0-?]*[ -/]*[@-~]', '\\u001b\\][^\\u0007\\u001b]*(?:\\u0007|\\u001b\\\\)', '\\u001b[@-Z\\\\-_]'].join(
-    '|',
-  ),
-  'g',
-);

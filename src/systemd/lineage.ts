@@ -1,6 +1,7 @@
 /** Which processes are a unit's, and what others are: by cgroup, by descent and by name. */
 import { isContainer, pathsIn } from '../core/cgroups.ts';
 import type { UnitFacts } from '../core/facts.ts';
+import { withoutSecrets } from '../core/secrets.ts';
 import type { Processes } from '../io/processes.ts';
 
 /** A unit's processes, as far as we see them. */
@@ -66,6 +67,6 @@ export async function commandOf(processes: Processes, pid: number, signal: Abort
   const isStuck = statOf(processes, pid).state === 'D';
   const text = isStuck ? undefined : await processes.memoryOf(pid, 'cmdline', signal);
   const words = (text ?? '').replaceAll(/[\0\s]+/g, ' ').trim();
-  const command = words.replaceAll(/(--?\S*(?:key|token|secret|password)\S*?[= ])\S+/gi, '$1***');
+  const command = withoutSecrets(words).replaceAll(/(--?\S*(?:key|token|secret|password)\S*?[= ])\S+/gi, '$1***');
   return command.slice(0, MOST_CHARACTERS) || processes.comm(pid);
 }

@@ -30,6 +30,7 @@ report(
   () => changing(1000, 8),
   (box) => planned(box),
 );
+report('8 movers on 1 to 4 cards, 200 boxes', () => tangle(...eight()), planned, 200);
 for (const [takes, releases, cards, width] of [
   [4, 4, 1, 1],
   [8, 0, 1, 1],
@@ -62,15 +63,22 @@ function planned({ manifest, now }) {
   return answer.kind === 'plan' ? answer.plan : undefined;
 }
 
+/** Takes, releases, cards, and cards a service. */
+function eight() {
+  const takes = 2 + Math.floor(random() * 7);
+  const cards = 1 + Math.floor(random() * 4);
+  return [takes, 8 - takes, cards, 1 + Math.floor(random() * cards)];
+}
+
 /** Fresh boxes, so that no run can profit from the one before. */
-function report(what, make, run) {
+function report(what, make, run, runs = RUNS) {
   const first = make();
   const cold = performance.now();
   run(first);
   const firstMs = performance.now() - cold;
   const times = [];
   const shares = [];
-  for (let i = 0; i < RUNS; i++) {
+  for (let i = 0; i < runs; i++) {
     const box = make();
     const began = performance.now();
     const result = run(box);
@@ -84,7 +92,7 @@ function report(what, make, run) {
   const bound =
     shares.length > 0 ? `; lower bound: ${percent(mean)} of the plan, at least ${percent(Math.min(...shares))}` : '';
   console.log(
-    `${what}: first ${firstMs.toFixed(1)} ms, median ${times[RUNS >> 1].toFixed(1)} ms, longest ${times[RUNS - 1].toFixed(1)} ms${bound}`,
+    `${what}: first ${firstMs.toFixed(1)} ms, median ${times[runs >> 1].toFixed(1)} ms, longest ${times[runs - 1].toFixed(1)} ms${bound}`,
   );
 }
 

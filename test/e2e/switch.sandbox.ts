@@ -115,6 +115,11 @@ describeWith('systemd')('gpumod on real systemd', () => {
       expect(code).toBe(1);
       expect(stdout).toContain('what was before is restored');
       expect(stderr).toMatch(/out of memory/i);
+      expect(stderr).toMatch(/\n {2}cause: GPU memory ran out: .*\n {2}fix: free memory of the card/);
+      const doctor = await run('doctor -o json');
+      expect(JSON.parse(doctor.stdout).findings).toContainEqual(
+        expect.objectContaining({ service: 'vllm-embedding', cause: expect.objectContaining({ code: 'gpu-memory' }) }),
+      );
       expect(await awake()).toEqual(['glm-code', 'vllm-embedding-code']);
     });
 

@@ -15,7 +15,8 @@ import { nothingKept, stateInMemory } from '../../src/state/in-memory.ts';
 import type { JobEnd, Units } from '../../src/systemd/units.ts';
 import { CAN_SLEEP } from './build.ts';
 
-type Start = 'awake' | 'stopped' | 'asleep';
+/** `starting`: ready at the second look; `stopping`: down at the third. */
+type Start = 'awake' | 'stopped' | 'asleep' | 'starting' | 'stopping';
 
 /** What goes wrong with one service. */
 export interface Trouble {
@@ -30,8 +31,12 @@ export interface Trouble {
   /** What it frees goes on counting as used for so many readings. */
   lateReads?: number;
   wakeRefused?: boolean | 'room';
+  /** /wake_up ends the process. */
+  diesAtWake?: boolean;
   /** The unit fails as soon as it is started; `loop`: systemd starts it again and again. */
   diesAtStart?: boolean | 'loop';
+  /** What its journal says; oldest first. */
+  journal?: readonly string[];
   /** The unit comes up, and dies while its engine loads. */
   diesWhileLoading?: boolean;
   /** Ready, and not on the GPU. */
@@ -57,7 +62,8 @@ export interface Trouble {
 interface Member {
   readonly service: Service;
   readonly trouble: Trouble;
-  active: 'active' | 'inactive' | 'failed' | 'activating';
+  active: 'active' | 'inactive' | 'failed' | 'activating' | 'deactivating';
+  stopsIn: number;
   asleep: SleepLevel | undefined;
   loading: boolean;
   bytes: number;
@@ -114,11 +120,12 @@ export function world(
     members.set(service.name, {
       service,
       trouble: { ...troubles[service.name] },
-      active: start === 'stopped' ? 'inactive' : 'active',
+      active: start === 'stopped' ? 'inactive' : start === 'stopping' ? 'deactivating' : 'active',
+      stopsIn: troubles[service.name]?.stopFails ? Number.POSITIVE_INFINITY : 3,
       asleep: start === 'asleep' ? 1 : undefined,
-      loading: false,
+      loading: start === 'starting',
       bytes:
-        start === 'awake'
+        start === 'awake' || start === 'stopping'
           ? (service.memory.awakeBytes ?? 0)
           : start === 'asleep'
             ? (service.memory.asleepBytes ?? 0)
@@ -167,6 +174,9 @@ export function world(
   const units: Units = {
     async observe(names) {
       if (busLost) throw new GpumodError('bus-unreachable', { scope: 'user', address: 'unix:path=/x', reason: 'gone' });
+      for (const member of members.values())
+        if (member.active === 'deactivating' && names.includes(member.service.unit) && --member.stopsIn === 0)
+          goDown(member, 'inactive');
       return names.map(facts);
     },
     async start(unit) {
@@ -266,6 +276,14 @@ export function world(
       async wake(service) {
         const member = byService(service);
         log.push(`wake ${service.name}`);
+        if (member.trouble.diesAtWake) {
+          goDown(member, 'failed');
+          throw new GpumodError('engine-unreachable', {
+            service: service.name,
+            request: 'POST /wake_up',
+            reason: 'reset',
+          });
+        }
         if (member.trouble.wakeRefused)
           throw new GpumodError('engine-refused', {
             service: service.name,
@@ -352,7 +370,10 @@ export function world(
           }),
       },
       units: async () => units,
-      journal: async () => ({ tail: async () => ['RuntimeError: something broke'] }),
+      journal: async () => ({
+        tail: async (unit, { lines }) =>
+          (byUnit(unit)?.trouble.journal ?? ['RuntimeError: something broke']).slice(-lines),
+      }),
       driver: async ({ name }) =>
         driver.nap && members.get(name)?.trouble.untold ? { ...driver, nap: { ...driver.nap, untold: true } } : driver,
       telemetry: { read: async (_signal, detail) => reading(detail) },

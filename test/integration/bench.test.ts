@@ -188,6 +188,7 @@ describe('gpumod bench', () => {
     });
     const unused = () => Promise.reject(new Error('not asked for'));
     const parts: Parts = {
+      hide: (text) => text,
       env: {},
       stdout: sink('stdout'),
       stderr: sink('stderr'),

@@ -40,6 +40,7 @@ it('names a level that lied, when, and how to try it again', async () => {
         detail: 'POST /sleep: 500 broken, version 0.24.0',
         message: expect.stringContaining('level 2 is not used'),
         fix: 'gpumod service sleep chat --level 2 --force',
+        cause: null,
       },
     ],
   });
@@ -98,9 +99,9 @@ it('begins with the worst, and ends each kind with the machine', async () => {
   ]);
 });
 
-it('names the state folder that can not be written', async () => {
+it('names the state folder that can not be used', async () => {
   expect(await told(sick({ diskFull: true }))).toBe(
-    'warning: the state folder can not be written: what is learnt is forgotten' +
+    'warning: the state folder can not be used: what is learnt is forgotten' +
       ' (/state/gpumod/services: ENOSPC: no space left on device)\n' +
       '  fix: let the folder be yours to write: /state/gpumod/services; or name another: XDG_STATE_HOME',
   );
@@ -134,4 +135,21 @@ it.each([
 ])('says where a secret is to be put: %s', (detail, fix) => {
   const why = { code: 'secret-missing', detail };
   expect(findingsText([{ severity: 'error', services: [vllm('chat')], why }], 1)).toContain(`\n  fix: ${fix}`);
+});
+
+it('explains a failed unit by what its journal says', async () => {
+  const journal = [
+    'Error: listen tcp 127.0.0.1:8000: bind: address already in use',
+    'chat.service: Failed with result',
+  ];
+  const here = world(box, {}, { embed: { diesAtStart: true, journal } });
+  const how = { cold: false, force: false, onFailure: 'leave', stop: never() } as const;
+  await switchMode(box, 'find', how, here.host, () => {});
+  expect(await told(here)).toMatch(
+    /^error: embed: .*\n {2}cause: port 8000 is in use by another process\n {2}fix: see: ss -ltnp 'sport = :8000'/,
+  );
+  const findings = await doctor(box, here.host, never());
+  expect(findingsDocument(findings)).toMatchObject({
+    findings: [{ cause: { code: 'port-in-use', facts: { port: '8000' } } }],
+  });
 });

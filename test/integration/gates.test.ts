@@ -102,7 +102,12 @@ describe('room', () => {
     expect(here.log).toEqual(['sleep1 chat']);
     expect(result.error).toMatchObject({ code: 'memory-not-free', details: { service: 'embed' } });
     expect(failureOf(result)).toMatchObject({ holders: [{ of: 'embed' }, { of: 'chat', bytes: 1 * GIB + leaks }] });
-    expect(errorWords(result.error!).hint).toBe('see who holds it: gpumod status');
+    expect(failureOf(result)).toMatchObject({
+      keepers: [{ service: 'chat', bytes: 1 * GIB + leaks, plannedBytes: 1 * GIB }],
+    });
+    const { what, hint } = errorWords(result.error!);
+    expect(what).toContain('2.5 GiB  chat, asleep (planned for: 1.0 GiB)');
+    expect(hint).toMatch(/^stop it: gpumod service stop chat; or declare .* \{asleep: 2.5GiB\}$/);
   });
 });
 
@@ -127,6 +132,21 @@ describe('memory that does not come back', () => {
     expect(hint).toBe('see: gpumod status; if it is to go: kill 999');
   });
 
+  it("is the unit's too when its process has left the cgroup: it was there when the switch began", async () => {
+    const here = world(box, { chat: 'awake', embed: 'asleep' }, stops, TIGHT);
+    const gone = { gpu: 0, pid: 100, bytes: 5 * GIB, command: 'VLLM::EngineCore', cgroup: '/init.scope' };
+    const host = telling(here, (reading) =>
+      here.log.includes('stop chat') ? also(held(reading, 5 * GIB), gone) : reading,
+    );
+    const result = await into(here, 'find', box, host);
+    expect(here.log).toEqual(['stop chat']);
+    expect(result.error).toMatchObject({
+      code: 'memory-contradicts',
+      details: { wanted: 'release', measuredBytes: 0 },
+    });
+    expect(failureOf(result)).toMatchObject({ holders: [{ pid: 100, of: 'chat' }, { of: 'embed' }] });
+  });
+
   it('is nothing against the stop when a stranger has taken it meanwhile; the take says who', async () => {
     const here = world(box, { chat: 'awake', embed: 'asleep' }, stops, TIGHT);
     const result = await into(here, 'find', box, here.host, (event) => {
@@ -148,6 +168,51 @@ describe('memory that does not come back', () => {
     expect(result.end).toBe('reached');
     expect(here.log).not.toContain('stop chat');
     expect(here.records.get('chat')?.lies ?? []).toEqual([]);
+  });
+});
+
+describe('whose memory moved is told by the processes, whatever else moves on the card', () => {
+  const meanwhile = (here: World, kind: string, bytes: number, of = box) =>
+    into(here, kind === 'start' ? 'talk' : 'find', of, here.host, (event) => {
+      if (event.type === 'step-started' && event.step.kind === kind) here.foreign(bytes);
+    });
+
+  it('a stranger that takes memory does not put an engine on the GPU that came up on the processor', async () => {
+    const here = world(box, {}, { chat: { onTheCpu: true } });
+    const result = await meanwhile(here, 'start', 6 * GIB);
+    expect(result.error).toMatchObject({ code: 'memory-contradicts', details: { wanted: 'take', measuredBytes: 0 } });
+    expect(errorWords(result.error!).what).toContain('chat is ready, but not on GPU 0');
+  });
+
+  it('a stranger that leaves does not make a sleeper that frees nothing sleep', async () => {
+    const here = world(box, { chat: 'awake' }, { chat: { sleepFreesNothing: true } });
+    here.foreign(8 * GIB);
+    const result = await meanwhile(here, 'sleep', -8 * GIB);
+    expect(here.log).toEqual(['start embed', 'sleep1 chat', 'stop chat']);
+    expect(result.end).toBe('reached');
+    expect(here.records.get('chat')?.lies).toMatchObject([{ level: 1 }]);
+  });
+
+  it('memory that comes free late does not hide a wake: it is believed at the first look', async () => {
+    const here = world(box, { embed: 'asleep' });
+    here.foreign(8 * GIB);
+    const result = await meanwhile(here, 'wake', -8 * GIB);
+    expect(result.end).toBe('reached');
+    expect(result.reports[0]?.freedBytes).toBe(-4 * GIB);
+    expect(here.looks).toHaveLength(3);
+  });
+
+  it('a stop is over when what its process held is free, not when the process is gone', async () => {
+    const here = world(box, { chat: 'awake' }, { chat: { nap: { can: false, why: { code: 'dev-mode-off' } } } });
+    let late = 20;
+    const host = telling(here, (reading) =>
+      here.log.includes('stop chat') && late-- > 0 ? held(reading, 2 * GIB) : reading,
+    );
+    let lateThen = 20;
+    await into(here, 'find', box, host, (event) => {
+      if (event.type === 'step-finished' && event.report.step.kind === 'stop') lateThen = late;
+    });
+    expect(lateThen).toBeLessThan(0);
   });
 });
 
@@ -191,5 +256,64 @@ describe('a wake that ends as a cold start', () => {
     const result = await into(here, 'talk', trio, host);
     expect(result.end).toBe('reached');
     expect(order).toEqual(['stopped chat.service', 'stopped plain.service', 'start chat.service']);
+  });
+});
+
+describe('memory that is only learned', () => {
+  const big = vllm('chat', { memory: { awakeBytes: 20 * GIB, asleepBytes: GIB } });
+  const half = manifest([big, vllm('embed', { memory: {} })], [mode('find', ['embed'])]);
+  const learned = () => {
+    const here = world(half, { chat: 'awake' });
+    here.figures.set('embed', { samples: { 'awake-bytes': [14 * GIB, 14 * GIB, 14 * GIB] } });
+    return here;
+  };
+  it('is waited for as if it were declared', async () => {
+    const here = learned();
+    const crowded = telling(here, (reading) => (here.log.length > 0 ? held(reading, 9 * GIB) : reading));
+    const result = await into(here, 'find', half, crowded);
+    expect(result.error).toMatchObject({ code: 'memory-not-free', details: { service: 'embed' } });
+    expect(here.log).toEqual(['sleep1 chat']);
+  });
+  it('is nothing that a step has to prove', async () => {
+    const here = learned(); // it takes nothing
+    expect(await into(here, 'find', half)).toMatchObject({ end: 'reached' });
+  });
+});
+
+describe('what is on its way without us', () => {
+  const kept = manifest([vllm('chat'), vllm('other', { idle: 'keep' })], [mode('talk', ['chat'])]);
+  const told = async (here: World, of: Manifest) => {
+    const events: string[] = [];
+    const result = await into(here, 'talk', of, here.host, (event) => {
+      if (event.type === 'step-started') events.push(`${event.step.kind} ${event.step.service}`);
+      if (event.type === 'step-finished') events.push(`${event.report.step.service} ${event.report.outcome.kind}`);
+    });
+    return { events, end: result.end, log: here.log, states: here.states() };
+  };
+  it.each(['starting', 'stopping'] as const)('is left alone, and nothing starts beside it: %s', async (state) => {
+    expect(await told(world(kept, { other: state }), kept)).toEqual({
+      events: ['await other', 'other done', 'start chat', 'chat done'],
+      end: 'reached',
+      log: ['start chat'],
+      states: `chat:awake other:${state === 'starting' ? 'awake' : 'stopped'}`,
+    });
+  });
+  it('gives back what a start needs as it stops', async () => {
+    const full = { memory: { awakeBytes: 15 * GIB, asleepBytes: GIB } };
+    const tight = manifest([vllm('chat', full), vllm('other', { ...full, idle: 'keep' })], [mode('talk', ['chat'])]);
+    expect(await told(world(tight, { other: 'stopping' }), tight)).toMatchObject({
+      end: 'reached',
+      log: ['start chat'],
+    });
+  });
+  it('ends the switch where it never ends, and the error says who', async () => {
+    const here = world(kept, { other: 'stopping' }, { other: { stopFails: true } });
+    const result = await into(here, 'talk', kept);
+    expect(result.error).toMatchObject({ code: 'timed-out', details: { what: 'stop', service: 'other' } });
+    expect(here.log).toEqual([]);
+  });
+  it('may come to any end', async () => {
+    const here = world(kept, { other: 'starting' }, { other: { neverReady: 'silent' } });
+    expect(await told(here, kept)).toMatchObject({ end: 'reached', log: ['start chat'] });
   });
 });

@@ -248,6 +248,17 @@ describe('what is no lie of the level', () => {
     expect(lies(here)).toEqual([]);
   });
 
+  it('an engine that died for want of room, as its journal tells, and of nothing else', async () => {
+    const died = async (line: string) => {
+      const journal = [line, ...Array(50).fill('  in run')];
+      const here = world(box, { deep: 'asleep' }, at('0.24.0', { diesAtWake: true, journal }));
+      await into(here, 'a');
+      return lies(here);
+    };
+    expect(await died('torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB.')).toEqual([]);
+    expect(await died('AssertionError: weights are gone')).toMatchObject([{ reason: 'unit exit-code' }]);
+  });
+
   it('but the second rung is remembered as well as the first', async () => {
     const here = world(box, { deep: 'awake' }, at('0.24.0', { cannot: 2, sleepRefused: true }));
     await into(here, 'b');

@@ -32,7 +32,7 @@ describe('a plan', () => {
 
   it('takes the time that was measured of each step', async () => {
     const here = world(box, { chat: 'awake', embed: 'asleep' });
-    here.figures.set('chat', thrice('sleep-1-seconds', 7));
+    here.figures.set('chat', thrice('sleep-1-first-seconds', 7));
     here.figures.set('embed', thrice('wake-1-seconds', 4));
     expect(new Map(await seconds(here))).toEqual(
       new Map([
@@ -41,7 +41,7 @@ describe('a plan', () => {
       ]),
     );
   });
-  it('counts on a first sleep only in a process that is on record not to have slept', async () => {
+  it('counts on a first sleep, as what is learned does, in a process of which no act is on record', async () => {
     const here = world(box, { chat: 'awake', embed: 'asleep' });
     here.figures.set('chat', {
       samples: { 'sleep-1-first-seconds': [30, 30, 30], 'sleep-1-seconds': [7, 7, 7] },
@@ -50,9 +50,8 @@ describe('a plan', () => {
       if (remembered) here.records.set('chat', remembered);
       return new Map(await seconds(here)).get('chat');
     };
-    expect(await sleep()).toBe(7);
-    expect(await sleep({ sinceMs: 0, lies: [] })).toBe(30);
-    expect(await sleep({ sinceMs: 1, lies: [] })).toBe(7); // it ran before records were kept
+    expect(await sleep()).toBe(30);
+    expect(await sleep({ sinceMs: 1, lies: [] })).toBe(30); // it ran before records were kept
     const act = { state: 'awake', level: 1, atMs: 0 } as const;
     expect(await sleep({ sinceMs: 0, lies: [], act: { ...act, invocationId: 'run1' } })).toBe(7);
     expect(await sleep({ sinceMs: 0, lies: [], act: { ...act, invocationId: 'run0' } })).toBe(30);
@@ -61,7 +60,7 @@ describe('a plan', () => {
     const large = { memory: { awakeBytes: 15 * GIB, asleepBytes: 1 * GIB } };
     const tight = manifest([vllm('chat', large), vllm('embed', large)], [mode('find', ['embed'])]);
     const here = world(tight, { chat: 'awake', embed: 'asleep' }, { embed: { wakeRefused: true, diesAtStart: true } });
-    here.figures.set('chat', { samples: { 'sleep-1-seconds': [7, 7, 7], 'wake-1-seconds': [5, 5, 5] } });
+    here.figures.set('chat', { samples: { 'sleep-1-first-seconds': [7, 7, 7], 'wake-1-seconds': [5, 5, 5] } });
     const predicted: number[] = [];
     await switchMode(tight, 'find', WAY, here.host, (event) => {
       if (event.type !== 'plan') return;
@@ -138,12 +137,25 @@ describe('memory in the way', () => {
     const error = await failure(changeService(box, 'chat', 'start', WAY, crowded().host, () => {}));
     expect(error).toMatchObject({ details: { problems: [{ code: 'foreign-memory', holders: [culprit] }] } });
   });
-  it('is looked for before and after a switch, not while it acts', async () => {
+  it('that a sleeper keeps is said by its name; only what is really not ours is a stranger', async () => {
+    const wide = manifest([...box.services.values(), vllm('big', { memory: { awakeBytes: 22 * GIB } })]);
+    const keep = manifest([...wide.services.values()], [mode('huge', ['big'], { others: 'keep' })]);
+    const here = world(keep, { chat: 'awake' }, { chat: { leaks: 2 * GIB } });
+    await changeService(keep, 'chat', 'sleep', WAY, here.host, () => {});
+    const error = await failure(switchMode(keep, 'huge', WAY, here.host, () => {}));
+    expect(error).toMatchObject({
+      details: {
+        problems: [{ code: 'does-not-fit', keepers: [{ service: 'chat', bytes: 3 * GIB, plannedBytes: 1 * GIB }] }],
+      },
+    });
+    const { what, hint } = errorWords(error);
+    expect(what).toContain('3.0 GiB  chat, asleep (planned for: 1.0 GiB)');
+    expect(what).not.toContain('not in the manifest');
+    expect(hint).toContain('gpumod service stop chat');
+  });
+  it('is looked for before and after a switch, and where a step is proven, in the same look', async () => {
     const here = world(box, { chat: 'awake', embed: 'asleep' });
     await to('find', here);
-    expect(here.looks.at(0)).toBe('processes');
-    expect(here.looks.at(-1)).toBe('processes');
-    expect(here.looks.filter((look) => look === 'processes')).toHaveLength(2);
-    expect(here.looks).toContain('total');
+    expect(here.looks).toEqual(['processes', 'processes', 'processes', 'processes']);
   });
 });

@@ -1,6 +1,6 @@
 /** The built program as a process, as far as it goes without systemd: usage, manifests, a missing bus, pipes. */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -114,6 +114,17 @@ describe('a wrong manifest', () => {
     expect(stderr).toMatch(/wrong\.yaml:3:\d+: services\.chat\.engine: .*vllm/);
     expect(stderr).toMatch(/wrong\.yaml:3:\d+: services\.chat\.memory\.awake: /);
     expect(stderr).toMatch(/wrong\.yaml:5:\d+: modes\.talk\.services.*chta.*chat/);
+  });
+
+  it('is also one that every user can write to: refused to root, else warned about', async () => {
+    const file = write('version: 1\nservices:\n  chat: {engine: vllm, url: "http://127.0.0.1:1"}\n');
+    chmodSync(file, 0o666);
+    const { code, stderr } = await run(`-m ${file} config check`);
+    expect(code).toBe(process.geteuid?.() === 0 ? 78 : 0);
+    expect(stderr).toContain(`every user can write to ${file}`);
+    expect(stderr).toContain(`chmod o-w ${file}`);
+    chmodSync(file, 0o644);
+    expect(await run(`-m ${file} config check`)).toMatchObject({ code: 0, stderr: '' });
   });
 
   it('still has a path', async () => {

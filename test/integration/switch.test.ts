@@ -4,6 +4,8 @@ import { changeService } from '../../src/app/service.ts';
 import { status } from '../../src/app/status.ts';
 import { type SwitchOptions, switchMode } from '../../src/app/switch-mode.ts';
 import { exitCodeOf, exitCodeOfResult } from '../../src/cli/exit-code.ts';
+import { errorDocument } from '../../src/cli/view/documents.ts';
+import { errorWords } from '../../src/cli/view/words.ts';
 import { type AnyGpumodError, GpumodError } from '../../src/core/errors.ts';
 import type { Manifest } from '../../src/core/model.ts';
 import type { Event } from '../../src/core/report.ts';
@@ -157,6 +159,31 @@ describe('a failed start', () => {
     expect(here.states()).toBe('chat:asleep embed:awake tts:failed');
   });
 
+  it('is explained by what its journal says, also further up than is shown', async () => {
+    const gate =
+      'ValueError: Free memory on device cuda:0 (3.25/23.43 GiB) on startup is less than desired GPU memory utilization (0.96, 22.49 GiB).';
+    const journal = [
+      'INFO loading',
+      gate,
+      ...Array(99).fill('  File "core.py", line 1, in run'),
+      'RuntimeError: broken',
+    ];
+    const { error } = await switched(world(box, {}, { chat: { diesAtStart: true, journal } }), 'talk');
+    expect(error).toMatchObject({
+      code: 'unit-failed',
+      details: { cause: { code: 'utilization-gate', facts: { free: '3.25', wanted: '22.49' }, line: gate } },
+    });
+    expect(error?.code === 'unit-failed' && error.details.journal).toHaveLength(10);
+    expect(error && errorWords(error).what).toContain(
+      `\n  and before that:\n    ${gate}\n  cause: vLLM wants 22.49 GiB`,
+    );
+    expect(error && errorDocument(error)).toMatchObject({
+      error: {
+        details: { cause: { code: 'utilization-gate', fix: expect.stringContaining('--gpu-memory-utilization 0.13') } },
+      },
+    });
+  });
+
   it('of a unit that dies while its engine loads is the same', async () => {
     const here = world(box, {}, { chat: { diesWhileLoading: true } }, 12 * GIB);
     const result = await switched(here, 'speak');
@@ -212,7 +239,8 @@ describe('a failed start', () => {
     const here = world(roomy, { chat: 'asleep', job: 'awake' }, {}, 4 * GIB + 2 ** 28);
     here.foreign(3 * GIB);
     const options: SwitchOptions = { cold: false, force: false, onFailure: 'restore', stop: never() };
-    const result = await switchMode(roomy, 'talk', options, here.host, () => {});
+    const untold = { ...here.host, telemetry: { read: (signal: AbortSignal) => here.host.telemetry.read(signal) } };
+    const result = await switchMode(roomy, 'talk', options, untold, () => {});
     expect(here.log).toEqual(['stop job', 'start job']);
     expect(result).toMatchObject({ end: 'restored', error: { code: 'memory-not-free' } });
     expect(result.plan.warnings.map(({ code }) => code)).toContain('card-too-full');

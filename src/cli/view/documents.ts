@@ -9,6 +9,7 @@ import { isServed, type Mode, type Service } from '../../core/model.ts';
 import { progressOf, type Underway } from '../../core/record.ts';
 import type { Event, StepReport, SwitchResult } from '../../core/report.ts';
 import type { ObservedService } from '../../core/state.ts';
+import { causeDocument } from './cause-words.ts';
 import { gpuDocument, holderDocument, holdingOf } from './memory.ts';
 import { planDocument, rounded, stepDocument } from './plan-document.ts';
 import { barWords, stateNote } from './plan-words.ts';
@@ -150,13 +151,25 @@ export function errorDocument(error: AnyGpumodError, mode?: string): { readonly 
   const { what, hint } = errorWords(error, mode);
   const cause = error.cause instanceof Error ? error.cause.message : undefined;
   return {
-    error: { code: error.code, message: what, hint: hint ?? null, cause: cause ?? null, details: error.details },
+    error: {
+      code: error.code,
+      message: what,
+      hint: hint ?? null,
+      cause: cause ?? null,
+      details: detailsDocument(error),
+    },
   };
 }
 
 export function interruptedDocument(entry: Underway): object {
   const { id, command, target, from, beganMs, phase } = entry;
   return { id, command, target, from, phase, beganUnixSeconds: Math.round(beganMs / 1000), ...progressOf(entry) };
+}
+
+/** As they are; a known cause in words as well. */
+function detailsDocument(error: AnyGpumodError): object {
+  if (error.code !== 'unit-failed') return error.details;
+  return { ...error.details, cause: causeDocument(error.details.cause, error.details.service) };
 }
 
 /** One event a line, for `ndjson`. */

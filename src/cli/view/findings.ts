@@ -2,6 +2,7 @@
 import type { Finding } from '../../app/doctor.ts';
 import type { Service } from '../../core/model.ts';
 import { visible } from '../../core/visible.ts';
+import { causeDocument, causeWords } from './cause-words.ts';
 import { barWords } from './plan-words.ts';
 import { takenHint } from './problem-words.ts';
 import { whyWords } from './reasons.ts';
@@ -45,6 +46,7 @@ function fixOf(finding: Finding): string | undefined {
   const [service] = services;
   if (why.code === 'state-folder')
     return `let the folder be yours to write: ${why.detail?.split(': ')[0]}; or name another: XDG_STATE_HOME`;
+  if (service && finding.cause) return causeWords(finding.cause, service.name).fix;
   const fix = FIXES[why.code] ?? (severity === 'error' ? OTHERWISE : undefined);
   return service && fix?.(service, finding);
 }
@@ -68,7 +70,13 @@ export function findingsText(findings: readonly Finding[], services: number): st
   return findings
     .map((finding) => {
       const { what, fix } = words(finding);
-      return visible(`${finding.severity}: ${what}${fix ? `\n  fix: ${fix}` : ''}`);
+      const [service] = finding.services;
+      const cause = service && finding.cause && causeWords(finding.cause, service.name).what;
+      return visible(
+        [`${finding.severity}: ${what}`, ...(cause ? [`cause: ${cause}`] : []), ...(fix ? [`fix: ${fix}`] : [])].join(
+          '\n  ',
+        ),
+      );
     })
     .join('\n');
 }
@@ -88,6 +96,7 @@ export function findingsDocument(findings: readonly Finding[]): object {
         detail: why.detail ?? null,
         message: what,
         fix: fix ?? null,
+        cause: causeDocument(finding.cause, services[0]?.name ?? ''),
       };
     }),
   };

@@ -11,7 +11,7 @@ import { comparedRows, modeMemberRows, modeRows, planRows, type Rows, serviceRow
 import type { Paint, Style } from './style.ts';
 import type { View } from './view.ts';
 import { waterfall } from './waterfall.ts';
-import { errorWords } from './words.ts';
+import { errorWords, openToAllWords } from './words.ts';
 
 export interface HumanParts {
   readonly out: Sink;
@@ -83,7 +83,8 @@ export function humanView({ out, err, style, errStyle, progress, quiet }: HumanP
       if (result.notRestored.length > 0) err.write(`not as before: ${result.notRestored.join(', ')}\n`);
       if (result.error) err.write(errorText(result.error, errStyle, modeOf(result, manifest)));
     },
-    data: (_, text) => print(text.endsWith('\n') ? text : `${text}\n`),
+    data: (_, text) => print(visible(text.endsWith('\n') ? text : `${text}\n`)),
+    openToAll: (path) => warn([openToAllWords(path)]),
     error(error) {
       progress.end();
       err.write(errorText(error, errStyle));

@@ -1,6 +1,7 @@
 /** `-o json`: one document; `-o ndjson`: one event or document a line. */
 
 import { activeModes } from '../../app/status.ts';
+import { UNSAFE } from '../../core/visible.ts';
 import type { Sink } from '../parts.ts';
 import {
   comparedDocument,
@@ -19,7 +20,7 @@ import { planDocument } from './plan-document.ts';
 import type { View } from './view.ts';
 
 export function jsonView(out: Sink, err: Sink, lines: boolean): View {
-  const print = (document: object) => out.write(`${JSON.stringify(document, null, lines ? 0 : 2)}\n`);
+  const print = (document: object) => out.write(`${escaped(document, lines ? 0 : 2)}\n`);
   const versioned = (document: object) => print({ schemaVersion: SCHEMA_VERSION, ...document });
   return {
     status: (status) => print(statusDocument(status)),
@@ -50,6 +51,13 @@ export function jsonView(out: Sink, err: Sink, lines: boolean): View {
       print(lines ? { event: 'end', ...document } : document);
     },
     data: (document) => versioned(document),
-    error: (error) => err.write(`${JSON.stringify(errorDocument(error))}\n`),
+    openToAll() {}, // what is on stderr is one error, or nothing
+    error: (error) => err.write(`${escaped(errorDocument(error), 0)}\n`),
   };
+}
+
+/** JSON lets stand what a terminal may obey (C1 controls, DEL, marks that reorder text). */
+function escaped(document: object, indent: number): string {
+  const text = JSON.stringify(document, null, indent);
+  return text.replace(UNSAFE, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }

@@ -39,7 +39,7 @@ export function gpuLines(gpu: GpuReading, style: Style): readonly string[] {
     return [style.dim(`GPU memory not measured: ${whyWords(gpu.why)}; figures below are declared`)];
   return gpu.gpus.map((card) => {
     const { index, name, usedBytes, totalBytes } = card;
-    const label = style.dim([name, cardNote(card)].filter((part) => part !== '').join(' '));
+    const label = style.dim([visible(name), cardNote(card)].filter((part) => part !== '').join(' '));
     if (usedBytes === null) return `GPU ${index} ${label} memory not told`;
     if (totalBytes === null) return `GPU ${index} ${formatBytes(usedBytes)} used ${label}`;
     const share = totalBytes === 0 ? 0 : Math.min(1, usedBytes / totalBytes);
@@ -147,7 +147,7 @@ export function planLine(plan: Plan): string {
   const percent = Math.floor(efficiencyOf(plan) * 100 + 1e-6);
   const bound = `(cannot be under ${formatSeconds(lowerBoundSeconds)}: ${percent} %)`;
   const done = `done after ${formatSeconds(makespanSeconds)}`;
-  const wakes = steps.some(({ kind }) => !RELEASES.has(kind));
+  const wakes = steps.some(({ kind, because }) => !RELEASES.has(kind) && because.code !== 'under-way');
   const times = wakes ? `awake after ${formatSeconds(awakeSeconds)} ${bound}, ${done}` : `${done} ${bound}`;
   return `${target}: ${steps.length} ${steps.length === 1 ? 'step' : 'steps'}, ${times}`;
 }

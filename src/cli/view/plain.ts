@@ -9,6 +9,7 @@ import type { Progress } from './progress.ts';
 import { comparedRows, modeMemberRows, modeRows, planRows, type Rows, serviceRows } from './rows.ts';
 import { styleFor } from './style.ts';
 import type { View } from './view.ts';
+import { openToAllWords } from './words.ts';
 
 export function plainView(out: Sink, err: Sink, progress: Progress, quiet: boolean): View {
   const style = styleFor(false);
@@ -53,6 +54,7 @@ export function plainView(out: Sink, err: Sink, progress: Progress, quiet: boole
       if (result.error) err.write(errorText(result.error, style, modeOf(result, manifest)));
     },
     data: (_, text) => print(text.endsWith('\n') ? text : `${text}\n`),
+    openToAll: (path) => err.write(visible(`warning: ${openToAllWords(path)}\n`)),
     error: (error) => err.write(errorText(error, style)),
   };
 }

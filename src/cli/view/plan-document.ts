@@ -35,6 +35,7 @@ export function stepDocument(step: Step): object {
     because: { ...step.because, message: becauseWords(step.because) },
     ifRefused: step.ifRefused ?? null,
     memoryDeltaBytes: step.deltaBytes,
+    memoryLearned: step.learnedBytes !== undefined,
     startSeconds: rounded(step.startSeconds),
     endSeconds: rounded(step.endSeconds),
     usedBytesAfter: step.usedBytesAfter,

@@ -74,6 +74,8 @@ export function becauseWords(because: Because): string {
       return `not loaded: ${because.models.join(', ')}`;
     case 'not-healthy':
       return `is ${now}: ${whyWords(because.why)}`;
+    case 'under-way':
+      return `is ${now}: what shares a GPU with it waits`;
     case 'restore':
       return 'back to what was before';
     case 'asked':

@@ -98,7 +98,7 @@ function liveProgress(err: Sink, style: Style, { rate, verbose, color }: Progres
     if (event.type === 'step-started') {
       const { step } = event;
       const seconds = step.endSeconds - step.startSeconds;
-      running.set(step.id, { words: stepWords(step), seconds, sinceMs: performance.now() });
+      running.set(step.id, { words: visible(stepWords(step)), seconds, sinceMs: performance.now() });
     }
     if (event.type === 'step-finished') {
       running.delete(event.report.step.id);

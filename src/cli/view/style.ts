@@ -1,4 +1,5 @@
 /** Colour, when it is wanted; text from outside made safe to show. */
+import { visible } from '../../core/visible.ts';
 import type { Sink } from '../parts.ts';
 
 export type Paint = (text: string) => string;
@@ -45,4 +46,14 @@ export function styleFor(color: boolean): Style {
     yellow: paint('yellow'),
     cyan: paint('cyan'),
   };
+}
+
+const OWN_CODES = new RegExp(`(\u001b\\[(?:${Object.values(CODES).flat().join('|')})m)`);
+
+/** A text with colours of ours, and nothing else in it that a terminal would obey. */
+export function shown(text: string): string {
+  return text
+    .split(OWN_CODES)
+    .map((part, index) => (index % 2 === 1 ? part : visible(part)))
+    .join('');
 }

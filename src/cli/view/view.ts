@@ -23,6 +23,8 @@ export interface View {
   switched(result: SwitchResult, manifest: Manifest): Promise<void> | void;
   /** Plain data with no table of its own: `config ...`. */
   data(document: object, text: string): void;
+  /** A warning: every user can write to that path of the manifest. */
+  openToAll(path: string): void;
   /** Printed on stderr, whatever the format. */
   error(error: AnyGpumodError): void;
 }

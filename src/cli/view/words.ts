@@ -1,9 +1,11 @@
 /** Errors to sentences: what failed, why, and the next command. With its two neighbours the only English besides help. */
+import type { Cause } from '../../core/cause.ts';
 import type { AnyGpumodError, Details, ErrorCode, MemoryHolder, UnitFailure } from '../../core/errors.ts';
 import { near } from '../../core/near.ts';
 import { formatBytes, formatSeconds } from '../../core/units.ts';
 import { visible } from '../../core/visible.ts';
-import { problemHint, problemWords, takenHint, takenWords } from './problem-words.ts';
+import { causeWords } from './cause-words.ts';
+import { keeperHint, keeperWords, problemHint, problemWords, takenHint, takenWords } from './problem-words.ts';
 import { reasonWords, whyWords } from './reasons.ts';
 
 export interface Told {
@@ -25,6 +27,10 @@ const WORDS: Words = {
           hint: 'write one, or name it: gpumod --manifest PATH status; see it work: gpumod demo',
         },
   'manifest-unreadable': ({ file, reason }) => ({ what: `can't read the manifest ${file}: ${reason}` }),
+  'manifest-open-to-all': ({ path, because }) => ({
+    what: `the manifest is not used: every user can write to ${path}, and so say what is done ${because === 'root' ? 'as root' : "with the system's units"}`,
+    hint: closing(path),
+  }),
   'manifest-invalid': ({ issues }) => ({
     what: [
       `the manifest has ${issues.length === 1 ? 'an error' : `${issues.length} errors`}:`,
@@ -127,9 +133,11 @@ const WORDS: Words = {
           what: `${service} is ready, but not on GPU ${gpu}: it should take ${formatBytes(expectedBytes)}; measured: ${formatBytes(measuredBytes)}`,
           hint: `see: gpumod service logs ${service}; then: gpumod service restart ${service}`,
         },
-  'memory-not-free': ({ service, gpu, neededBytes, freeBytes, falling, holders }) => ({
-    what: `GPU ${gpu} has ${formatBytes(freeBytes)} free${falling ? ', and ever less' : ''}; ${service} needs ${formatBytes(neededBytes)} with the reserve${holderWords(holders)}`,
-    hint: killHint(stranger(holders)) ?? 'see who holds it: gpumod status',
+  'memory-not-free': ({ service, gpu, neededBytes, freeBytes, falling, restless, holders, keepers = [] }) => ({
+    what: restless
+      ? `memory of GPU ${gpu} does not come to rest: a cold start of ${service} would fail beside that${holderWords(holders)}`
+      : `GPU ${gpu} has ${formatBytes(freeBytes)} free${falling ? ', and ever less' : ''}; ${service} needs ${formatBytes(neededBytes)} with the reserve${holderWords(holders)}${keepers.map((keeper) => `\n${keeperWords(keeper)}`).join('')}`,
+    hint: keeperHint(keepers) ?? killHint(stranger(holders)) ?? 'see who holds it: gpumod status',
   }),
   'secret-missing': ({ service, where, header }) => ({
     what:
@@ -145,6 +153,12 @@ const WORDS: Words = {
   interrupted: ({ signal }) => ({ what: `interrupted by ${signal}`, hint: `${STATUS}; to go on, say the same again` }),
   'not-in-state': ({ wanted, actual }) => ({ what: `not in '${wanted}': ${actual}`, hint: STATUS }),
 };
+
+const closing = (path: string): string => `chmod o-w ${path}`;
+
+export function openToAllWords(path: string): string {
+  return `every user can write to ${path}, and so to the manifest; close it: ${closing(path)}`;
+}
 
 const NOT_RUN: Readonly<Record<string, string>> = {
   ENOENT: 'there is no such program, or not the one its first line names',
@@ -214,12 +228,17 @@ export function secretHint(where: string): string {
 
 function holderWords(holders: readonly MemoryHolder[] | undefined): string {
   if (!holders?.length) return '';
-  const lines = holders.map(({ pid, command, bytes, of, contained }) => {
-    const note = [...(of === undefined ? [] : [`of ${of}`]), ...(contained ? ['in a container'] : [])].join(', ');
+  const lines = holders.map(({ pid, command, bytes, of, contained, movedBytes }) => {
+    const note = [
+      ...(of === undefined ? [] : [`of ${of}`]),
+      ...(contained ? ['in a container'] : []),
+      ...(movedBytes === undefined ? [] : [`moved ${formatBytes(movedBytes)}`]),
+    ].join(', ');
     const held = (bytes === null ? 'not told' : formatBytes(bytes)).padStart(9);
     return `    ${held}  pid ${pid}${note && ` (${note})`}: ${command === undefined ? 'not to be found here' : visible(command)}`;
   });
-  return ['; it is held by:', ...lines].join('\n');
+  const verb = holders.some(({ movedBytes }) => movedBytes !== undefined) ? 'moved' : 'held';
+  return [`; it is ${verb} by:`, ...lines].join('\n');
 }
 
 /** Only what no service of the manifest answers for is to be ended by hand. */
@@ -231,7 +250,7 @@ function killHint(holder: MemoryHolder | undefined): string | undefined {
   return holder && `see: gpumod status; if it is to go: kill ${holder.pid}`;
 }
 
-function unitFailureWords({ service, unit, result, exitStatus, restarting, journal }: UnitFailure): string {
+function unitFailureWords({ service, unit, result, exitStatus, restarting, journal, cause }: UnitFailure): string {
   const status = exitStatus === undefined || exitStatus === 0 ? '' : ` ${exitStatus}`;
   const how = result === 'done' || result === 'success' ? 'it did not stay up' : `${result}${status}`;
   const again = restarting ? '; systemd kept restarting it, so it was stopped' : '';
@@ -239,7 +258,16 @@ function unitFailureWords({ service, unit, result, exitStatus, restarting, journ
   return [
     `${service}: ${unit} failed (${how})${again}`,
     ...(lines.length ? ['  its last journal lines:', ...lines] : []),
+    ...(cause ? causeLines(cause, service, journal) : []),
   ].join('\n');
+}
+
+/** With the line that says so, if it is not among those shown. */
+function causeLines(cause: Cause, service: string, shown: readonly string[]): readonly string[] {
+  const { what, fix } = causeWords(cause, service);
+  const { line } = cause;
+  const above = line !== undefined && !shown.some((each) => each.includes(line));
+  return [...(above ? ['  and before that:', `    ${line}`] : []), `  cause: ${what}`, `  fix: ${fix}`];
 }
 
 function cannotHint(service: string, verb: string, reason: string): string {

@@ -9,7 +9,8 @@ import { GIB } from '../../../src/core/units.ts';
 import { guard } from '../../../src/engines/guard.ts';
 import type { Host } from '../../../src/execute/host.ts';
 import type { FileLocks } from '../../../src/io/file-lock.ts';
-import { FileFailure, type Files } from '../../../src/io/files.ts';
+import { FileFailure } from '../../../src/io/files.ts';
+import type { PrivateFolder } from '../../../src/io/private-folder.ts';
 import { openState } from '../../../src/state/state.ts';
 import { http, manifest, mode, none, vllm } from '../../fakes/build.ts';
 import { type Trouble, type World, world } from '../../fakes/world.ts';
@@ -76,34 +77,31 @@ export function randomCase(random: Random): Case {
 
 export type Disk = 'sound' | 'full' | 'rubbish';
 
-/** Files in memory. Full: what is there can be read, and nothing be written. */
-function memoryFiles(files: Map<string, string>, disk: () => Disk): Files {
+/** A folder in memory. Full: what is there can be read, and nothing be written. */
+function memoryFolder(files: Map<string, string>, disk: () => Disk): PrivateFolder {
   const full = () => {
     if (disk() === 'full') throw new FileFailure('failed', 'ENOSPC: no space left on device');
   };
-  const read = async (path: string) => {
-    const text = disk() === 'rubbish' ? '{"version":1,"steps":[null]}' : files.get(path);
-    if (text === undefined) throw new FileFailure('missing', 'ENOENT');
-    return text;
-  };
   return {
-    read,
-    readOwn: read,
-    kind: async (path) => (files.has(path) ? 'file' : undefined),
-    list: async () => [],
-    async replace(path, text) {
+    path: '/state',
+    async read(name) {
+      const text = disk() === 'rubbish' ? '{"version":1,"steps":[null]}' : files.get(name);
+      if (text === undefined) throw new FileFailure('missing', 'ENOENT');
+      return text;
+    },
+    async write(name, text) {
       full();
-      files.set(path, text);
+      files.set(name, text);
     },
-    async append(path, lines) {
+    async append(name, line) {
       full();
-      files.set(path, (files.get(path) ?? '') + lines);
-      return files.get(path)?.length ?? 0;
+      files.set(name, (files.get(name) ?? '') + line);
+      return files.get(name)?.length ?? 0;
     },
-    async remove(path) {
-      files.delete(path);
+    async remove(name) {
+      files.delete(name);
     },
-    async tryFolder() {
+    async prepare() {
       full();
     },
   };
@@ -166,11 +164,11 @@ export function machineOf({ states, troubles }: Case): Machine {
         await seen.alive();
       },
     };
+    const folder = seen.part(
+      memoryFolder(files, () => machine.disk),
+      FAIL.file,
+    );
     const state = openState({
-      files: seen.part(
-        memoryFiles(files, () => machine.disk),
-        FAIL.file,
-      ),
       locks: locks(pid),
       processes: {
         bootId: () => 'boot',
@@ -179,8 +177,8 @@ export function machineOf({ states, troubles }: Case): Machine {
       nowMs: clock.nowMs,
       pid,
       uid: 1000,
-      stateFolder: '/state',
-      runtimeFolder: '/run',
+      stateFolder: folder,
+      runtimeFolder: folder,
     });
     return {
       ...raw,

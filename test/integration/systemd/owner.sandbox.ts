@@ -9,8 +9,10 @@ import { status } from '../../../src/app/status.ts';
 import { switchMode } from '../../../src/app/switch-mode.ts';
 import type { PortOwner } from '../../../src/core/facts.ts';
 import type { Service } from '../../../src/core/model.ts';
+import { openSecrets } from '../../../src/core/secrets.ts';
 import { systemClock } from '../../../src/io/clock.ts';
 import { systemProcesses } from '../../../src/io/processes.ts';
+import { openSecretTexts } from '../../../src/io/secret-texts.ts';
 import { openRealHost } from '../../../src/real-host.ts';
 import { openOwner } from '../../../src/systemd/owner.ts';
 import { http, manifest, mode, TIMEOUTS } from '../../fakes/build.ts';
@@ -205,6 +207,7 @@ it('reads the cgroup with the rest of what is up', async () => {
 describe('a switch', () => {
   const never = new AbortController().signal;
   const options = { cold: false, force: false, onFailure: 'restore', stop: never } as const;
+  const known = openSecrets();
   const host = openRealHost({
     pid: process.pid,
     env: process.env,
@@ -212,6 +215,8 @@ describe('a switch', () => {
     home: folder,
     nodeMajor: 20,
     kill: process.kill,
+    secrets: openSecretTexts(process.env, known),
+    hide: known.hide,
   });
   afterAll(() => host.close());
   const modes = (service: Service) => manifest([service], [mode('talk', ['chat'])]);

@@ -139,7 +139,8 @@ describe('a plan beside its table', () => {
 });
 
 describe('the last line of a plan', () => {
-  const step = { id: 's1', kind: 'start', service: 'chat' } as Step;
+  const because = { code: 'asked', from: 'stopped' } as const;
+  const step = { id: 's1', kind: 'start', service: 'chat', because } as Step;
   const line = (plan: Partial<Plan>) =>
     planLine({ target: 'rag', steps: [step, step], awakeSeconds: 0, lowerBoundSeconds: 0, ...plan } as Plan);
 
@@ -156,6 +157,8 @@ describe('the last line of a plan', () => {
     expect(line({ steps: [stop], awakeSeconds: 3, lowerBoundSeconds: 3, makespanSeconds: 3 })).toBe(
       'rag: 1 step, done after 3.0 s (cannot be under 3.0 s: 100 %)',
     );
+    const kept = { ...step, kind: 'await', because: { code: 'under-way', from: 'starting' } } as Step;
+    expect(line({ steps: [kept, stop], makespanSeconds: 3 })).not.toContain('awake');
     expect(line({ steps: [], makespanSeconds: 0 })).toBe('rag: already so, nothing to do');
     expect(efficiencyOf({ awakeSeconds: 0, lowerBoundSeconds: 0 } as Plan)).toBe(1);
   });

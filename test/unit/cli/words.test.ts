@@ -7,6 +7,7 @@ import { type AnyGpumodError, type Details, type ErrorCode, GpumodError } from '
 const EXAMPLES: { readonly [C in ErrorCode]: Details[C] } = {
   usage: { problem: "unknown option '--x'" },
   'manifest-not-found': { searched: ['$GPUMOD_MANIFEST', '/etc/gpumod/'] },
+  'manifest-open-to-all': { path: '/etc/gpumod', because: 'root' },
   'manifest-unreadable': { file: '/etc/gpumod/a.yaml', reason: 'EACCES' },
   'manifest-invalid': {
     issues: [{ file: 'a.yaml', line: 3, col: 5, path: 'modes.rag', message: 'unknown service', suggestion: 'chat' }],
@@ -67,6 +68,7 @@ const EXAMPLES: { readonly [C in ErrorCode]: Details[C] } = {
     exitStatus: 1,
     restarting: true,
     journal: ['torch.OutOfMemoryError: CUDA out of memory.'],
+    cause: { code: 'gpu-memory', facts: {}, line: 'torch.OutOfMemoryError: CUDA out of memory.' },
   },
   'engine-refused': { service: 'chat', request: 'POST /wake_up', status: 500, reason: 'CUDA Error: out of memory' },
   'engine-unreachable': { service: 'chat', request: 'POST /sleep', reason: 'reset' },

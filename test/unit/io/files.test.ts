@@ -1,14 +1,5 @@
 /** The real disk behind `Files`. */
-import {
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -50,17 +41,5 @@ describe('files', () => {
     for (const name of ['b', '10', 'a', 'B']) writeFileSync(join(at('folder'), name), '');
     expect(await systemFiles.list(at('folder'))).toEqual(['10', 'B', 'a', 'b']);
     expect(await failure(systemFiles.list(at('none')))).toBe('missing');
-  });
-
-  it('are replaced at once, for their owner only, and leave nothing beside them', async () => {
-    const path = at('new/deep/file');
-    await systemFiles.replace(path, 'one');
-    await systemFiles.replace(path, 'two');
-    expect(readFileSync(path, 'utf8')).toBe('two');
-    expect(statSync(path).mode & 0o777).toBe(0o600);
-    expect(readdirSync(at('new/deep'))).toEqual(['file']);
-    mkdirSync(at('in-the-way'));
-    expect(await failure(systemFiles.replace(at('in-the-way'), 'x'))).toBe('is-folder');
-    expect(readdirSync(dir)).not.toContain('in-the-way.new');
   });
 });

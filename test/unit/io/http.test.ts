@@ -119,6 +119,19 @@ describe('no usable answer', () => {
     expect(await failure(server.url)).toBe('refused');
   });
 
+  it('localhost is this machine, whatever a name server says', async () => {
+    const url = await served((_, response) => response.end('here'));
+    const dns = createRequire(import.meta.url)('node:dns') as { lookup: unknown };
+    const { lookup } = dns;
+    dns.lookup = (_: string, __: object, done: (error: Error) => void) => done(new Error('asked a name server'));
+    try {
+      expect(await get(url.replace('127.0.0.1', 'localhost'))).toMatchObject({ text: 'here' });
+      expect(await failure(url.replace('127.0.0.1', 'elsewhere.example'))).toBe('unreachable');
+    } finally {
+      dns.lookup = lookup;
+    }
+  });
+
   it('unknown host: unreachable', async () =>
     expect(await failure('http://no-such-host.invalid/')).toBe('unreachable'));
 

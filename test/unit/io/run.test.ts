@@ -1,9 +1,12 @@
 /** Running a program: what comes back, what it inherits, and that every way of ending settles. */
 import { getEventListeners, once } from 'node:events';
 import { existsSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { openRun } from '../../../src/io/run.ts';
+import { onPath, openRun } from '../../../src/io/run.ts';
 
 const PATH = process.env['PATH'];
 const run = openRun({ PATH }, process.kill);
@@ -27,6 +30,27 @@ describe('a program that ends', () => {
     const { stdout } = await own.run(['env'], { signal: never, env: { GIVEN: 'theirs', MORE: '1' } });
     const names = stdout.split('\n').filter((line) => /^(GIVEN|LC_ALL|MORE)=/.test(line));
     expect(names.sort()).toEqual(['GIVEN=theirs', 'LC_ALL=de_DE.UTF-8', 'MORE=1']);
+  });
+
+  it('is looked for on the PATH, and never where we stand', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'gpumod-run-'));
+    const before = process.cwd();
+    try {
+      await writeFile(join(folder, 'gpumod-stray'), '#!/bin/sh\necho found\n', { mode: 0o755 });
+      process.chdir(folder);
+      for (const path of ['', '.', ':/usr/bin', '/usr/bin:', '.:/usr/bin', `../${basename(folder)}`]) {
+        const env = { PATH: path };
+        expect(onPath('gpumod-stray', env)).toBe(false);
+        const running = openRun(env, process.kill).run(['gpumod-stray'], { signal: never });
+        await expect(running).rejects.toMatchObject({ code: 'ENOENT' });
+      }
+      expect(onPath('gpumod-stray', { PATH: folder })).toBe(true);
+      const { stdout } = await openRun({ PATH: folder }, process.kill).run(['gpumod-stray'], { signal: never });
+      expect(stdout).toBe('found\n');
+    } finally {
+      process.chdir(before);
+      await rm(folder, { recursive: true });
+    }
   });
 
   it('leaves alone what it started and let go', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Files } from '../../../src/io/files.ts';
+import type { PrivateFolder } from '../../../src/io/private-folder.ts';
 import { loadCached } from '../../../src/manifest/cached.ts';
 import { loadManifest } from '../../../src/manifest/load.ts';
 import { memoryFiles } from './kit.ts';
@@ -10,17 +10,22 @@ const TEXT =
 /** A disk with one manifest, and how often it was really read. */
 function disk(text = TEXT) {
   const contents: Record<string, string> = { '/m.yaml': text };
-  const files: Files = {
-    ...memoryFiles(contents),
-    replace: async (path, copy) => {
-      contents[path] = copy;
+  const files = memoryFiles(contents);
+  const folder: PrivateFolder = {
+    path: '/cache',
+    read: (name, maxBytes) => files.read(`/cache/${name}`, maxBytes),
+    write: async (name, copy) => {
+      contents[`/cache/${name}`] = copy;
     },
+    append: async () => 0,
+    remove: async () => {},
+    prepare: async () => {},
   };
   let loads = 0;
-  const load = (version = '1', more: Partial<Files> = {}) =>
+  const load = (version = '1', more: Partial<PrivateFolder> = {}) =>
     loadCached(
-      { path: '/m.yaml', env: { NAME: 'chat' }, home: '/home/me', files: { ...files, ...more } },
-      { folder: '/cache', version },
+      { path: '/m.yaml', env: { NAME: 'chat' }, home: '/home/me', files },
+      { folder: { ...folder, ...more }, version },
       (where) => {
         loads += 1;
         return loadManifest(where);
@@ -69,7 +74,7 @@ describe('the copy of a manifest', () => {
   });
   it('is not needed: nothing fails where it can be neither read nor written', async () => {
     const { load, loads } = disk();
-    const denied = { readOwn: () => Promise.reject(new Error('no')), replace: () => Promise.reject(new Error('no')) };
+    const denied = { read: () => Promise.reject(new Error('no')), write: () => Promise.reject(new Error('no')) };
     await load('1', denied);
     await load('1', denied);
     expect(loads()).toBe(2);

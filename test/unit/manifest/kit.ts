@@ -16,18 +16,12 @@ export function memoryFiles(contents: Readonly<Record<string, string>>): Files {
   };
   return {
     read,
-    readOwn: read,
     async kind(path) {
       if (path in contents) return 'file';
       return inside(path).length > 0 ? 'folder' : undefined;
     },
+    openToAll: async () => undefined,
     list: async (path) => [...new Set(inside(path).map((name) => name.split('/')[0] ?? ''))].sort(),
-    append: async () => 0,
-    remove: async () => {},
-    replace: async () => {
-      throw new Error('a manifest is never written');
-    },
-    tryFolder: async () => {},
   };
 }
 

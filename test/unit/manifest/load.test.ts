@@ -61,8 +61,9 @@ const COMPLETED = EXAMPLE.replace(
 modes:`,
 );
 
+const one = (service: string) => `version: 1\nservices:\n  chat: {${service}}\n`;
 const only = async (service: string, env: Readonly<Record<string, string>> = {}) =>
-  (await load(`version: 1\nservices:\n  chat: {${service}}\n`, env)).services.get('chat');
+  (await load(one(service), env)).services.get('chat');
 
 describe('the complete example', () => {
   it('faults nothing but the two services it leaves out', async () => {
@@ -188,6 +189,41 @@ describe('values', () => {
     expect((await url('http://unix:/run/x.sock')).url).toBe('http://unix:/run/x.sock:');
     expect((await url('http://unix:/run/x.sock:/api/')).url).toBe('http://unix:/run/x.sock:/api');
   });
+
+  it.each([
+    'http://0.0.0.0:1',
+    'http://[::]:1',
+    'http://[::ffff:127.0.0.1]:1',
+    'http://[::ffff:10.0.0.1]:1',
+    'http://10.0.0.1:1',
+    'http://3232235777:1', // 192.168.1.1 as one number
+    'http://0300.0250.1.1:1', // and in octal
+    'http://localhost.evil.example:1',
+    'http://127.0.0.1.evil.example:1',
+    'http://localhost.:1',
+    'http://gpu:1',
+    'https://ⓖpu.example',
+  ])('takes %s only with allowRemote', async (url) => {
+    const faults = (more: string) => issuesOf(load(one(`engine: vllm, url: "${url}"${more}`)));
+    expect((await faults('')).map(issueText).join()).toContain('needs allowRemote: true');
+    await only(`engine: vllm, url: "${url}", allowRemote: true`);
+    const ranks = await issuesOf(load(one(`engine: vllm, url: "http://127.0.0.1:2", ranks: ["${url}"]`)));
+    expect(ranks.map(issueText).join()).toContain('needs allowRemote: true');
+  });
+
+  it.each(['http://2130706433:1', 'http://0177.0.0.1:1', 'http://0x7f.1:1', 'http://127.1:1', 'http://１２７.0.0.1:1'])(
+    'takes %s for what it is, 127.0.0.1',
+    async (url) => expect(await only(`engine: vllm, url: "${url}"`)).toMatchObject({ url: 'http://127.0.0.1:1' }),
+  );
+
+  it.each([
+    'http://127.0.0.1:1@evil.example',
+    'http://127.0.0.1\\\\@evil.example',
+    'http://unix://evil.example/x:/',
+    'ftp://127.0.0.1',
+  ])('takes no %s', async (url) =>
+    expect(await issuesOf(load(one(`engine: vllm, allowRemote: true, url: "${url}"`)))).not.toEqual([]),
+  );
 
   it('replaces ${NAME} in values once, and leaves $${ alone', async () => {
     const text = 'engine: vllm, url: "http://127.0.0.1:${PORT}", verify: {model: "${M}", prompt: "$${PORT} $PORT"}';

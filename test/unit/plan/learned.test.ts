@@ -104,11 +104,13 @@ describe('memory that is not declared, and was measured before', () => {
     const few = figures({ a: measured({ 'awake-bytes': [14 * GIB, 14 * GIB] }), b: thrice('awake-bytes', 14 * GIB) });
     expect(steps(planned(two, ['a', 'b'], down, few))).toEqual(['start a', 'start b']);
   });
-  it('is said to be learned, is in the picture, and is nothing that a step must prove', () => {
+  it('is said to be learned, is in the picture, and is given room', () => {
     const plan = made(planned(two, ['a'], { a: 'stopped', b: 'stopped' }, both));
     expect(plan.warnings).toEqual([{ code: 'memory-learned', service: 'a', bytes: 14 * GIB }]);
     expect(plan.peakBytes).toEqual({ '0': 14 * GIB });
-    expect(plan.steps).toMatchObject([{ deltaBytes: 0, usedBytesAfter: { '0': 14 * GIB } }]);
+    expect(plan.steps).toMatchObject([
+      { deltaBytes: 14 * GIB, learnedBytes: 14 * GIB, usedBytesAfter: { '0': 14 * GIB } },
+    ]);
   });
   it('never makes somebody else’s of what a service holds beyond it', () => {
     const grown = box(vllm('a', { memory: { awakeBytes: 20 * GIB } }), none('b', { idle: 'stop', memory: {} }));
@@ -117,14 +119,15 @@ describe('memory that is not declared, and was measured before', () => {
     expect(steps(answer)).toEqual(['stop b', 'start a']);
     expect(made(answer).steps[1]?.after).toEqual(['s1']);
   });
-  it('is no ground to take beside it, though there seems to be room: it goes first', () => {
+  it('lets others take beside it as if it were declared', () => {
     const of = (memory: Service['memory']) =>
       box(vllm('a', { memory: { awakeBytes: 5 * GIB, asleepBytes: GIB } }), none('b', { idle: 'stop', memory }));
     const waits = (memory: Service['memory'], known: KnownFigures) =>
       made(planned(of(memory), ['a'], { a: { kind: 'sleeping', level: 1 }, b: 'awake' }, known, 3)).steps.find(
         ({ kind }) => kind === 'wake',
       )?.after;
-    expect(waits({}, figures({ b: thrice('awake-bytes', 2 * GIB) }))).toEqual(['s1']);
+    expect(waits({}, new Map())).toEqual(['s1']);
+    expect(waits({}, figures({ b: thrice('awake-bytes', 2 * GIB) }))).toEqual([]);
     expect(waits({ awakeBytes: 2 * GIB }, new Map())).toEqual([]);
   });
   it('counts for a sleeper whose memory is declared awake only', () => {
@@ -139,13 +142,27 @@ describe('memory that is not declared, and was measured before', () => {
     const answer = planned(of, ['a'], { a: 'stopped' }, figures({ a: thrice('awake-bytes', 30 * GIB) }));
     expect(made(answer)).toMatchObject({ peakBytes: { '0': 10 * GIB }, warnings: [] });
   });
+  it('is the peak of a take: it waits for room for that, as far as there will be any', () => {
+    const of = box(
+      vllm('a', { memory: { awakeBytes: 8 * GIB } }),
+      vllm('b', { idle: 'stop', memory: { awakeBytes: 14 * GIB } }),
+    );
+    const waits = (known: KnownFigures) =>
+      made(planned(of, ['a'], { a: { kind: 'sleeping', level: 1 }, b: 'awake' }, known, 15)).steps.find(
+        ({ kind }) => kind === 'wake',
+      )?.after;
+    expect(waits(new Map())).toEqual([]);
+    expect(waits(figures({ a: thrice('peak-bytes', 9 * GIB) }))).toEqual([]);
+    expect(waits(figures({ a: thrice('peak-bytes', 12 * GIB) }))).toEqual(['s1']);
+    expect(waits(figures({ a: thrice('peak-bytes', 90 * GIB) }))).toEqual(['s1']);
+  });
   it('is the backup in host RAM too', () => {
-    const of = box(vllm('a'), vllm('b'));
     const now = {
       ...observation({ a: 'awake', b: 'stopped' }),
       hostMemory: { totalBytes: 64 * GIB, availableBytes: 9 * GIB },
     };
-    const levelWith = (known: KnownFigures) => {
+    const levelWith = (known: KnownFigures, a = vllm('a')) => {
+      const of = box(a, vllm('b'));
       const answer = plan({
         manifest: of,
         now,
@@ -157,5 +174,7 @@ describe('memory that is not declared, and was measured before', () => {
     };
     expect(levelWith(new Map())).toBe(2); // twice 3 GiB of weights do not fit beside the reserve
     expect(levelWith(figures({ a: thrice('backup-bytes', 4 * GIB) }))).toBe(1);
+    expect(levelWith(figures({ a: thrice('backup-bytes', 6 * GIB) }))).toBe(2);
+    expect(levelWith(figures({ a: thrice('backup-bytes', 4 * GIB) }), vllm('a', { memory: {} }))).toBe(1);
   });
 });

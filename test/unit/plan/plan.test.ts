@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { NapAbility } from '../../../src/core/facts.ts';
-import type { Manifest, Mode } from '../../../src/core/model.ts';
+import type { Manifest, Mode, Service } from '../../../src/core/model.ts';
 import { GIB } from '../../../src/core/units.ts';
 import { plan } from '../../../src/plan/plan.ts';
 import { cold, wantedInMode } from '../../../src/plan/wanted.ts';
@@ -120,6 +120,30 @@ describe('order on one GPU', () => {
     expect(planned(manifest([vllm('a'), llamacpp('b')]), mode('m', ['b']), { a: 'starting', b: 'stopped' })).toBe(
       'stop:a start:b<s1',
     ));
+  it('waits for what is left alone and on its way, where that shares the card', () => {
+    const kept = (here: Service, gpus = [0]) => manifest([here, llamacpp('b'), vllm('c', { idle: 'keep', gpus })]);
+    const step = (of: Manifest, c: 'starting' | 'waking' | 'stopping', gpu = card(24)) =>
+      planned(of, mode('m', ['a']), { a: 'stopped', b: 'stopped', c }, { gpu });
+    for (const c of ['starting', 'waking', 'stopping'] as const)
+      expect(step(kept(vllm('a')), c)).toBe('await:c start:a<s1');
+    expect(step(kept(vllm('a'), [1]), 'starting', card(24, 24))).toBe('start:a');
+    expect(step(kept(llamacpp('a')), 'starting')).toBe('await:c start:a<s1');
+  });
+  it('has what stops anyway free in the end, and waits for it where it needs that', () => {
+    const two = manifest([
+      llamacpp('a', { memory: { awakeBytes: 15 * GIB } }),
+      vllm('b', { memory: { awakeBytes: 15 * GIB }, idle: 'keep' }),
+    ]);
+    expect(planned(two, mode('m', ['a']), { a: 'stopped', b: 'stopping' })).toBe('await:b start:a<s1');
+    expect(planned(two, mode('m', []), { a: 'stopped', b: 'stopping' })).toBe('');
+  });
+  it('ends a stop under way before a cold start, and one that is to start again before others', () => {
+    const both = manifest([vllm('a'), vllm('b', { idle: 'stop' })]);
+    expect(planned(both, mode('m', ['a']), { a: 'stopped', b: 'stopping' })).toBe('stop:b start:a<s1');
+    expect(planned(both, mode('m', ['a']), { a: 'stopping', b: 'stopped' })).toBe('start:a');
+    const again = planned(both, mode('m', ['a', 'b']), { a: 'stopped', b: 'stopping' });
+    expect(again).toBe('await:b start:a<s1 start:b<s2');
+  });
   it('sleeps one after the other', () =>
     expect(planned(pair, mode('m', []), { chat: 'awake', embed: 'awake' })).toBe('sleep1:chat sleep1:embed<s1'));
   it('stops beside a sleep', () =>

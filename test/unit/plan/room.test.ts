@@ -73,6 +73,44 @@ describe('memory that is not ours', () => {
     expect(steps(planned)).toEqual(['sleep1 b not-in-mode', 'start a wanted-awake']);
     expect(planned.kind === 'plan' && planned.plan.warnings).toMatchObject([{ code: 'card-too-full', gpu: 0 }]);
   });
+  describe('where the tool tells whose it is', () => {
+    const app = '/user.slice/user-1000.slice/user@1000.service/app.slice';
+    const told = (states: States, holds: Readonly<Record<string, number>>, of = box) => {
+      const all = Object.entries(holds);
+      const processes = all.map(([name, gib], i) => ({
+        gpu: 0,
+        pid: i,
+        bytes: gib * GIB,
+        cgroup: `${app}/${name}.service`,
+      }));
+      const sum = all.reduce((total, [, gib]) => total + gib, 0);
+      return make(of, a, observation(states, { ...used(sum), processes }));
+    };
+    it('is never taken for what a service lets go', () => {
+      const states: States = { a: 'stopped', b: 'awake' };
+      expect(problems(told(states, { b: 10, x: 5 }))).toMatchObject([
+        { code: 'foreign-memory', foreignBytes: 5 * GIB },
+      ]);
+      expect(steps(told(states, { b: 10, x: 2 }))).toEqual(['sleep1 b not-in-mode', 'start a wanted-awake']);
+    });
+    it('is not what a service lets go beyond its figures', () => {
+      const planned = told({ a: 'stopped', b: 'awake' }, { b: 23.5 });
+      expect(steps(planned)).toEqual(['sleep1 b not-in-mode', 'start a wanted-awake']);
+      expect(planned.kind === 'plan' && planned.plan).toMatchObject({
+        warnings: [],
+        steps: [{ deltaBytes: -22.5 * GIB }, { deltaBytes: 20 * GIB }],
+      });
+    });
+    it('leaves a service that stays with what it has, more or less than declared', () => {
+      const kept = manifest([sized('a', 12, 1), sized('b', 12, 1, { idle: 'keep' })]);
+      const states: States = { a: 'stopped', b: 'awake' };
+      expect(steps(told(states, { b: 12 }, kept))).toEqual(['does-not-fit']);
+      expect(steps(told(states, { b: 11 }, kept))).toEqual(['start a wanted-awake']);
+      expect(steps(told(states, { b: 11, x: 1 }, kept))).toEqual(['foreign-memory']);
+    });
+    it('is what is sure of it where others are not told', () =>
+      expect(steps(told({ a: 'starting', b: 'stopped' }, { x: 5 }))).toEqual(['foreign-memory']));
+  });
   it('may be what a service holds that is on its way', () =>
     expect(steps(at({ a: 'starting', b: 'stopped' }, 10))).toEqual(['await a wanted-awake']));
   it('may be what a service holds that declares nothing', () => {

@@ -2,14 +2,15 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { systemFiles } from '../../../src/io/files.ts';
+import { openPrivateFolder } from '../../../src/io/private-folder.ts';
 import { type Figures, openFigures } from '../../../src/state/figures.ts';
 
+const privately = (path: string) => openPrivateFolder(path, process.geteuid?.() ?? 0);
 let dir: string;
 let figures: Figures;
 beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), 'gpumod-figures-'));
-  figures = openFigures(systemFiles, dir);
+  figures = openFigures(privately(dir));
 });
 afterEach(() => rm(dir, { recursive: true, force: true }));
 
@@ -22,7 +23,7 @@ it('keeps what it is given, for each service', async () => {
   await figures.add('chat', [wake(3)]);
   await figures.add('chat', []);
   const kept = { version: '0.24.0', samples: { 'wake-1-seconds': [2, 3], 'awake-bytes': [7e9] } };
-  expect(await openFigures(systemFiles, dir).read('chat')).toEqual(kept);
+  expect(await openFigures(privately(dir)).read('chat')).toEqual(kept);
   expect(await figures.read('embed')).toBeUndefined();
 });
 

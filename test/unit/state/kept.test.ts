@@ -9,11 +9,12 @@ import {
   type RecordedStep,
   type Underway,
 } from '../../../src/core/record.ts';
-import { systemFiles } from '../../../src/io/files.ts';
+import { openPrivateFolder } from '../../../src/io/private-folder.ts';
 import { systemProcesses } from '../../../src/io/processes.ts';
 import { openHistory } from '../../../src/state/history.ts';
 import { openSwitchJournal } from '../../../src/state/switch-journal.ts';
 
+const privately = (path: string) => openPrivateFolder(path, process.geteuid?.() ?? 0);
 let dir: string;
 beforeEach(async () => {
   dir = await mkdtemp(`${tmpdir()}/kept-`);
@@ -47,7 +48,7 @@ const past = (id: string): HistoryEntry => {
 
 describe('the journal', () => {
   const open = (pid = process.pid) =>
-    openSwitchJournal({ files: systemFiles, processes: systemProcesses, nowMs: Date.now, pid, dir: `${dir}/state` });
+    openSwitchJournal({ folder: privately(`${dir}/state`), processes: systemProcesses, nowMs: Date.now, pid });
 
   it('tells what is at work, and how far it is', async () => {
     await open().write(entry);
@@ -96,7 +97,7 @@ describe('the journal', () => {
 });
 
 describe('the history', () => {
-  const open = () => openHistory(systemFiles, dir);
+  const open = () => openHistory(privately(dir));
   const ids = async () => (await open().read()).map(({ id }) => id);
 
   it('keeps what is over, oldest first', async () => {

@@ -4,9 +4,9 @@ import { once } from 'node:events';
 import { chmod, mkdir, mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { fileLocks } from '../../../src/io/file-lock.ts';
-import { systemFiles } from '../../../src/io/files.ts';
+import { openFileLocks } from '../../../src/io/file-lock.ts';
 import { pathFacts } from '../../../src/io/path-facts.ts';
+import { openPrivateFolder } from '../../../src/io/private-folder.ts';
 import { systemProcesses } from '../../../src/io/processes.ts';
 import { openLock, runtimeFolder, type SwitchLock } from '../../../src/state/lock.ts';
 
@@ -23,13 +23,12 @@ afterEach(() => rm(top, { recursive: true, force: true }));
 
 const open = (more: Partial<Parameters<typeof openLock>[0]> = {}): SwitchLock =>
   openLock({
-    locks: fileLocks,
-    files: systemFiles,
+    locks: openFileLocks(process.env),
     processes: systemProcesses,
     nowMs: Date.now,
     pid: process.pid,
     uid,
-    folder,
+    folder: openPrivateFolder(folder, uid),
     ...more,
   });
 const acquire = (lock: SwitchLock, waitMs = 0, signal = never) =>
@@ -178,11 +177,7 @@ describe('files', () => {
   });
 
   it('needs the program flock', async () => {
-    const path = process.env['PATH'];
-    process.env['PATH'] = '/nowhere';
-    const failed = acquire(open()).catch((error) => error);
-    const error = await failed;
-    process.env['PATH'] = path;
+    const error = await acquire(open({ locks: openFileLocks({ PATH: '/nowhere' }) })).catch((thrown) => thrown);
     expect(error).toMatchObject({ code: 'lock-unavailable', details: { reason: expect.stringContaining('flock') } });
   });
 });

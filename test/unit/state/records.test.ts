@@ -2,14 +2,15 @@ import { chmod, mkdtemp, readdir, rm, stat, symlink, writeFile } from 'node:fs/p
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { systemFiles } from '../../../src/io/files.ts';
+import { openPrivateFolder } from '../../../src/io/private-folder.ts';
 import { openRecords, type Records } from '../../../src/state/records.ts';
 
+const privately = (path: string) => openPrivateFolder(path, process.geteuid?.() ?? 0);
 let dir: string;
 let records: Records;
 beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), 'gpumod-records-'));
-  records = openRecords(systemFiles, dir);
+  records = openRecords(privately(dir));
 });
 afterEach(() => rm(dir, { recursive: true, force: true }));
 
@@ -84,15 +85,15 @@ describe('what it does not understand is as good as not there', () => {
 });
 
 it('says so when it can not keep', async () => {
-  const nowhere = openRecords(systemFiles, '/proc/no-such-folder');
+  const nowhere = openRecords(privately('/proc/no-such-folder'));
   await expect(nowhere.keep('chat', { act }, 1)).rejects.toThrow();
   expect(await nowhere.read('chat')).toEqual({ sinceMs: 1, act, lies: [] }); // as long as this command lasts
-  expect(await openRecords(systemFiles, '/proc/no-such-folder').read('chat')).toBeUndefined();
+  expect(await openRecords(privately('/proc/no-such-folder')).read('chat')).toBeUndefined();
 });
 
 it('tells why it can not keep, and leaves nothing where it can', async () => {
   expect(await records.trouble()).toBeUndefined();
   expect(await readdir(join(dir, 'services'))).toEqual([]);
-  const { code, detail } = (await openRecords(systemFiles, '/proc/no-such-folder').trouble()) ?? {};
+  const { code, detail } = (await openRecords(privately('/proc/no-such-folder')).trouble()) ?? {};
   expect(`${code} ${detail}`).toMatch(/^state-folder \/proc\/no-such-folder\/services: E[A-Z]+: [a-z ]+$/);
 });

@@ -10,7 +10,7 @@ interface Running {
 
 /** The earliest time at which all that takes is done; of all steps where none takes. */
 export function leastAwakeSeconds(plan: Plan, box: Box): number {
-  const acts = actsOf(plan, box);
+  const acts = actsOf(plan, box).filter(({ untold }) => !untold);
   const blind = blindGpus(plan, box);
   const gpus = [...new Set(acts.flatMap(({ step }) => step.gpus))];
   const rooms = new Map(gpus.map((gpu) => [gpu, roomOn(gpu, plan, box)]));
@@ -25,11 +25,12 @@ export function leastAwakeSeconds(plan: Plan, box: Box): number {
     return act.step.gpus.every((gpu) => {
       const room = rooms.get(gpu);
       if (room === undefined) return true;
-      let held = atFirst.get(gpu)! + act.to - act.from;
+      let held = atFirst.get(gpu)! + act.to - act.from + act.over;
       for (const other of acts) {
         if (other === act || !other.step.gpus.includes(gpu)) continue;
         const begun = done.has(other) || running.some((each) => each.act === other);
         if (other.isTake ? begun : done.has(other)) held += other.to - other.from;
+        if (begun && !done.has(other)) held += other.over;
       }
       return held <= room;
     });

@@ -56,7 +56,7 @@ function tooFull(
         (other) =>
           other.step.gpus.includes(gpu) && (other.isTake ? done.has(other) || running.has(other) : done.has(other)),
       )
-      .reduce((sum, other) => sum + other.to - other.from, heldAtFirst(gpu, box));
+      .reduce((sum, other) => sum + other.to - other.from + (done.has(other) ? 0 : other.over), heldAtFirst(gpu, box));
     return held > room ? [`${act.id} makes GPU ${gpu} hold ${held} of ${room}`] : [];
   });
 }

@@ -22,10 +22,13 @@ export function wishOf(service: Service, box: Box): End {
 const isDown = (state: ServiceState) =>
   state.kind === 'stopped' || (state.kind === 'failed' && state.why.code !== 'auto-restart');
 
-function bytesIn(end: End, service: Service, state: ServiceState): number {
+function bytesIn(end: End, service: Service, box: Box): number {
+  const { state } = box.now.services.get(service.name)!;
+  const held = atMost(service, box);
   if (end === 'stopped') return 0;
-  if (end === 'as it is') return atMost(service, state);
-  return end === 'awake' ? awakeOf(service) : asleepBytesOf(service);
+  if (end === 'as it is') return state.kind === 'stopping' ? 0 : held;
+  if (end === 'asleep') return state.kind === 'sleeping' ? held : asleepBytesOf(service);
+  return state.kind === 'awake' && !state.missing ? held : Math.max(awakeOf(service), held);
 }
 
 /** Something is to awake on it. */
@@ -42,7 +45,7 @@ export function fitsOn(gpu: number, ends: ReadonlyMap<string, End>, box: Box, fo
   if (now.gpu.kind === 'unmeasured' || !isTakenFrom(gpu, box)) return true;
   const held = [...manifest.services.values()]
     .filter((service) => service.gpus.includes(gpu))
-    .reduce((sum, each) => sum + bytesIn(ends.get(each.name)!, each, now.services.get(each.name)!.state), 0);
+    .reduce((sum, each) => sum + bytesIn(ends.get(each.name)!, each, box), 0);
   return held + foreignBytes + manifest.gpuReserveBytes <= now.gpu.gpus[gpu]!.totalBytes!;
 }
 

@@ -43,6 +43,9 @@ export function randomFrom(seed: number): Random {
 }
 
 export interface Box {
+  /** What is declared. */
+  readonly given: Manifest;
+  /** And learned. */
   readonly manifest: Manifest;
   readonly now: Observation;
   readonly target: Mode;
@@ -51,6 +54,8 @@ export interface Box {
   readonly figures: KnownFigures;
   /** Bytes that belong to no service, by GPU. */
   readonly foreign: readonly number[];
+  /** Bytes on each of its GPUs of those services that the tool tells of. */
+  readonly told: ReadonlyMap<string, number>;
 }
 
 const STATES: readonly ServiceState[] = [
@@ -63,7 +68,9 @@ const STATES: readonly ServiceState[] = [
   { kind: 'sleeping' },
   { kind: 'awake', missing: ['m'] },
   { kind: 'starting' },
+  { kind: 'starting' },
   { kind: 'waking' },
+  { kind: 'stopping' },
   { kind: 'stopping' },
   { kind: 'failed', why: { code: 'exit-code' } },
   { kind: 'failed', why: { code: 'auto-restart' } },
@@ -91,11 +98,17 @@ export function randomBox(random: Random, most = 12): Box {
     const gpus = gpusFor(random, cards);
     const awake = random.int(2, Math.ceil(size * (random.chance(tight ? 0.5 : 0.2) ? 1 : 0.5))) / 2;
     const memory = {
-      ...(random.chance(0.04) ? {} : { awakeBytes: awake * GIB }),
+      ...(random.chance(0.04)
+        ? {}
+        : {
+            awakeBytes: awake * GIB,
+            ...(random.chance(0.06) ? LEARNED : {}),
+            ...(random.chance(0.2) ? { peakBytes: Math.floor(awake * (1 + random.next() / 2) * GIB) } : {}),
+          }),
       ...(random.chance(0.6) ? { asleepBytes: (random.int(0, tight ? 12 : 4) / 2) * GIB } : {}),
       ...(random.chance(0.3) ? { hostBytes: random.int(1, 30) * GIB } : {}),
     };
-    const idle = random.pick<IdlePolicy>(['sleep', 'sleep', 'sleep', 'stop', 'keep']);
+    const idle = random.pick<IdlePolicy>(['sleep', 'sleep', 'sleep', 'stop', 'keep', 'keep']);
     return random.pick(ENGINES)(`s${i}`, { gpus, memory, idle });
   });
   const place = new Map(services.map(({ name }) => [name, random.next()]));
@@ -104,9 +117,16 @@ export function randomBox(random: Random, most = 12): Box {
   const others = random.chance(0.3) ? { others: random.pick<IdlePolicy>(['sleep', 'stop', 'keep']) } : {};
   const target = mode('target', among(0, tight ? 0.6 : 0.35), { warm: among(tight ? 0.6 : 0.35, 0.75), ...others });
   const of = manifest(services, [target]);
+  const given = manifest(services.map(declared), [target]);
 
   const states = new Map(services.map(({ name }) => [name, random.pick(settled ? STATES.slice(0, SETTLED) : STATES)]));
-  const held = new Map(services.map((service) => [service, heldNow(service, states.get(service.name)!, random)]));
+  const attributed = random.chance(0.4);
+  const listed = new Set<Service>(services.filter(() => attributed && random.chance(0.9)));
+  const heldBy = (service: Service) => {
+    const bytes = heldNow(service, states.get(service.name)!, random);
+    return listed.has(service) ? Math.floor(bytes * random.pick([1, 0.6 + 0.6 * random.next()])) : bytes;
+  };
+  const held = new Map<Service, number>(services.map((service) => [service, heldBy(service)]));
   const foreign: number[] = [];
   const gpus = Array.from({ length: cards }, (_, index) => {
     const ours = () => services.reduce((sum, each) => sum + (each.gpus.includes(index) ? held.get(each)! : 0), 0);
@@ -124,25 +144,52 @@ export function randomBox(random: Random, most = 12): Box {
     const usedBytes = ours + foreign[card.index]!;
     return { ...card, usedBytes, freeBytes: card.totalBytes - usedBytes };
   });
+  const up = [...listed].filter((each) => held.get(each)! > 0);
+  const processes = [
+    ...up.flatMap((each, i) =>
+      each.gpus.map((gpu) => ({ gpu, pid: 100 + i, bytes: held.get(each)!, cgroup: `${APP}/${each.unit}` })),
+    ),
+    ...foreign.flatMap((bytes, gpu) => {
+      if (bytes === 0) return [];
+      return [{ gpu, pid: 1, bytes, ...(random.chance(0.7) ? { cgroup: `${APP}/x.scope` } : {}) }];
+    }),
+  ];
   const now: Observation = {
     atMs: 0,
     services: new Map(services.map(({ name }) => [name, seen(name, states.get(name)!, { nap: random.pick(NAPS) })])),
-    gpu: random.chance(0.04) ? { kind: 'unmeasured', why: { code: 'no-tool' } } : { kind: 'measured', gpus: measured },
+    gpu: random.chance(0.04)
+      ? { kind: 'unmeasured', why: { code: 'no-tool' } }
+      : { kind: 'measured', gpus: measured, ...(attributed ? { processes } : {}) },
     ...(random.chance(0.5) ? { hostMemory: { totalBytes: 128 * GIB, availableBytes: random.int(1, 80) * GIB } } : {}),
   };
+  const told = new Map(now.gpu.kind === 'measured' ? up.map((each) => [each.name, held.get(each)!]) : []);
   const wanted = wantedInMode(of, target);
   const chosen = random.chance(0.15) ? cold(wanted, now) : wanted;
-  const figures = new Map(services.map(({ name }) => [name, knownBy(random)]));
-  return { manifest: of, now, target, wanted: chosen, figures, foreign };
+  const figures = new Map(services.map((service) => [service.name, knownBy(service, random)]));
+  return { given, manifest: of, now, target, wanted: chosen, figures, foreign, told };
 }
 
+const APP = '/user.slice/user-1000.slice/user@1000.service/app.slice';
 const SECONDS = MEASURES.filter((measure) => measure.endsWith('-seconds'));
 
-function knownBy(random: Random): Known {
-  if (random.chance(0.5)) return {};
+const LEARNED = { isLearned: true } as const;
+
+function declared(service: Service): Service {
+  const { awakeBytes, isLearned, peakBytes: _, ...rest } = service.memory;
+  const memory = isLearned || awakeBytes === undefined ? rest : { ...rest, awakeBytes };
+  return { ...service, memory };
+}
+
+function knownBy({ memory }: Service, random: Random): Known {
+  const { awakeBytes, peakBytes } = memory;
+  const bytes = {
+    ...(memory.isLearned ? { 'awake-bytes': Array(3).fill(awakeBytes) } : {}),
+    ...(peakBytes === undefined ? {} : { 'peak-bytes': Array(3).fill(peakBytes) }),
+  };
+  if (random.chance(0.5)) return { learned: { samples: bytes } };
   const some = SECONDS.filter(() => random.chance(0.6));
   const samples = Object.fromEntries(some.map((measure) => [measure, Array(3).fill(random.int(1, 400) / 10)]));
-  return { learned: { samples }, ...(random.chance(0.5) ? { neverSlept: true } : {}) };
+  return { learned: { samples: { ...samples, ...bytes } }, ...(random.chance(0.5) ? { neverSlept: true } : {}) };
 }
 
 /** Mostly one; some span two, four or all, as tensor parallelism does; some have none. */

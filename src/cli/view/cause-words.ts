@@ -1,0 +1,222 @@
+/** What a known cause means, and what mends it, in words. */
+import type { Cause } from '../../core/cause.ts';
+import type { CauseCode } from '../../core/known-failures.ts';
+import { visible } from '../../core/visible.ts';
+import { listenersOf } from './problem-words.ts';
+
+interface Saying {
+  readonly what: string;
+  readonly fix: string;
+}
+
+type Facts = Cause['facts'];
+type Words = (facts: Facts, service: string) => Saying;
+
+/** `(0.35)`, or nothing when it is not told. */
+const told = (fact: string | undefined): string => (fact === undefined ? '' : ` (${fact})`);
+/** ` now 0.35`. */
+const now = (fact: string | undefined): string => (fact === undefined ? '' : ` (now ${fact})`);
+const orSo = (fact: string | undefined, otherwise: string): string => fact ?? otherwise;
+
+/** A fact as one word of a command that may be pasted: it is not ours. */
+const word = (fact: string | undefined, otherwise: string): string =>
+  fact === undefined || /^[\w@%+=:,./-]+$/.test(fact) ? orSo(fact, otherwise) : `'${fact.replaceAll("'", "'\\''")}'`;
+
+const HOLDERS = 'gpumod status shows who holds it';
+
+const WORDS: Readonly<Record<CauseCode, Words>> = {
+  'host-oom-kill': () => ({
+    what: 'the kernel killed it because host RAM (or the MemoryMax= of its unit) ran out',
+    fix: 'free host RAM (free -h), raise MemoryMax= of the unit, or let sleepers sleep at level 2: level 1 keeps weights in host RAM',
+  }),
+  'no-folder': ({ why }) => ({
+    what: `its working directory can't be entered${told(why)}`,
+    fix: 'correct WorkingDirectory= in its unit, or create the folder',
+  }),
+  'no-program': ({ path, why }) => ({
+    what: `its program can't be executed: ${[orSo(path, 'see ExecStart='), ...(why ? [why] : [])].join(': ')}`,
+    fix:
+      why && /permission/i.test(why)
+        ? `chmod +x ${word(path, 'PROGRAM')}; it must be executable for the User= of the unit`
+        : 'correct the path in ExecStart= (absolute, also after an upgrade of the virtual environment)',
+  }),
+  'bad-flag': ({ flag, required }) => ({
+    what: required
+      ? `its command line lacks ${required}`
+      : `its command line is not understood: ${orSo(flag, 'an argument that this version does not know')}`,
+    fix: required
+      ? `add ${required} to its ExecStart`
+      : `correct ${orSo(flag, 'it')} in its ExecStart, or take it out; --help of the same program lists what this version knows`,
+  }),
+  'port-in-use': ({ port }) => ({
+    what: `${port ? `port ${port}` : 'its port'} is in use by another process`,
+    fix: `see: ${port ? listenersOf(port) : 'ss -ltnp'}; stop that process, or give the service another port (its ExecStart, and url: in the manifest)`,
+  }),
+  'utilization-gate': gateWords,
+  profiling: ({ before, after }, service) => ({
+    what: `memory of the card changed while vLLM measured it${before && after ? `: ${before} were free before, ${after} after` : ''}; something else started, stopped or slept there`,
+    fix: `start it again while nothing else moves on that card: gpumod service start ${service}`,
+  }),
+  'no-cache-memory': ({ left, utilization }) => ({
+    what: `weights and activations leave no room for the KV cache within --gpu-memory-utilization${told(utilization)}${left?.startsWith('-') ? `: ${left.slice(1)} GiB too little` : ''}`,
+    fix: `raise --gpu-memory-utilization${now(utilization)}, or lower --max-model-len or --max-num-seqs; if it worked before, something else took memory meanwhile: ${HOLDERS}`,
+  }),
+  'cache-too-small': ({ length, needed, available, fits, utilization }) => ({
+    what: `one request of full length${length ? ` (${length} tokens)` : ''} does not fit into the KV cache${needed && available ? `: it needs ${needed} GiB, there are ${available} GiB` : ''}`,
+    fix: `${fits ? `--max-model-len ${fits} would fit` : 'lower --max-model-len'}; or raise --gpu-memory-utilization${now(utilization)}`,
+  }),
+  'static-memory': ({ fraction }) => ({
+    what: `weights leave no room for the KV cache within --mem-fraction-static${told(fraction)}`,
+    fix: `free memory of the card (${HOLDERS}), or raise --mem-fraction-static${now(fraction)}`,
+  }),
+  'warm-up-memory': ({ requests }) => ({
+    what: `GPU memory ran out in the warm-up with ${orSo(requests, 'many')} requests at once`,
+    fix: `lower --max-num-seqs${now(requests)}, or --gpu-memory-utilization: the warm-up needs room outside it`,
+  }),
+  'gpu-memory': ({ wanted, free, total }) => ({
+    what: `GPU memory ran out${wanted ? `: it asked for ${wanted}` : ''}${free ? `, ${free}${total ? ` of ${total}` : ''} were free` : ''}`,
+    fix: `free memory of the card (${HOLDERS}), or let it need less: a shorter context, fewer layers on the GPU, a smaller quantization`,
+  }),
+  'host-memory': () => ({
+    what: 'host RAM ran out',
+    fix: 'free host RAM (free -h), or raise MemoryMax= of the unit',
+  }),
+  'disk-full': ({ path }) => ({
+    what: `no space is left on the disk${told(path)}`,
+    fix: `see: df -h${path ? ` ${word(path.replace(/\/[^/]*$/, '') || '/', '/')}` : ' / /tmp /dev/shm ~/.cache'}; free some, or point HF_HOME or TMPDIR elsewhere`,
+  }),
+  'gated-model': ({ model }) => ({
+    what: `Hugging Face refuses the model${told(model)}: it is gated or private, or the token is missing or wrong`,
+    fix: `accept its terms at https://huggingface.co/${orSo(model, 'MODEL')}, and give the unit a token: EnvironmentFile= with HF_TOKEN=...`,
+  }),
+  'model-not-readable': ({ path }) => ({
+    what: `it may not read ${orSo(path, 'its model')}`,
+    fix: `let the User= of the unit read it (each folder above too); see: namei -l ${word(path, 'PATH')}`,
+  }),
+  'model-damaged': () => ({
+    what: 'its model file is damaged or incomplete',
+    fix: 'compare its size with the source, and download it again',
+  }),
+  'model-unknown': ({ model }) => ({
+    what: `this version of the engine does not know the architecture of the model${told(model)}`,
+    fix: 'upgrade the engine (vLLM: and transformers), or take another model',
+  }),
+  'no-model': ({ model }) => ({
+    what: `its model is not found: ${orSo(model, 'see --model in its ExecStart')}`,
+    fix: model?.startsWith('/')
+      ? `see: ls -l ${word(model, 'PATH')}; correct the path in its ExecStart, or download the model`
+      : 'correct the name in its ExecStart (a relative path is relative to WorkingDirectory=), or download the model',
+  }),
+  'hub-unreachable': () => ({
+    what: 'its model is not in the cache, and Hugging Face is not reachable',
+    fix: 'see: curl -I https://huggingface.co; or download it once (hf download MODEL) as the User= of the unit, with the same HF_HOME',
+  }),
+  tokenizer: ({ model, class: name }) => ({
+    what: `its tokenizer can't be loaded${told(model ?? name)}`,
+    fix: 'download the tokenizer files of the model again, name another (--tokenizer), or upgrade transformers',
+  }),
+  'no-bfloat16': ({ card, capability }) => ({
+    what: `${orSo(card, 'this card')}${capability ? ` (compute capability ${capability})` : ''} can't compute bfloat16`,
+    fix: 'add --dtype half to its ExecStart',
+  }),
+  dtype: ({ dtype, method }) => ({
+    what: `${orSo(dtype, 'its dtype')} does not go with the quantization${told(method)}`,
+    fix: `add --dtype ${dtype === 'bfloat16' ? 'half' : 'bfloat16'} to its ExecStart, or take --dtype out`,
+  }),
+  'old-card': ({ method, needed, capability }) => ({
+    what: method
+      ? `the quantization ${method} needs compute capability ${dotted(needed)}; this card has ${dotted(capability)}`
+      : 'the engine is built without code for this card (its compute capability)',
+    fix: method ? 'take another quantization of the model' : 'install a build of the engine and of torch for this card',
+  }),
+  'no-library': ({ library }) => ({
+    what: `a shared library is missing or of another version: ${orSo(library, 'see its journal')}`,
+    fix: `install what brings ${orSo(library, 'it')}, or name its folder: Environment=LD_LIBRARY_PATH= in the unit; after an upgrade reinstall the engine`,
+  }),
+  'no-module': ({ module }) => ({
+    what: `its Python lacks a module${told(module)}`,
+    fix: 'install it into the environment that ExecStart runs (pip install), or correct ExecStart: a unit activates none',
+  }),
+  'sleep-allocator': () => ({
+    what: 'vLLM with --enable-sleep-mode does not start with expandable segments',
+    fix: 'take expandable_segments:True out of PYTORCH_CUDA_ALLOC_CONF in the unit, or upgrade vLLM',
+  }),
+  'sleep-platform': () => ({
+    what: 'this vLLM has no sleep mode on this kind of card',
+    fix: 'take --enable-sleep-mode out of its ExecStart, and say idle: stop in the manifest',
+  }),
+  'dev-mode-value': () => ({
+    what: 'VLLM_SERVER_DEV_MODE must be 0 or 1; words are not understood',
+    fix: 'Environment=VLLM_SERVER_DEV_MODE=1 in the unit',
+  }),
+  'device-permission': ({ path }) => ({
+    what: `it may not use the GPU device${told(path)}`,
+    fix: 'SupplementaryGroups=render video in the unit (a system unit), or: sudo usermod -aG render,video USER, and log in again',
+  }),
+  'driver-mismatch': () => ({
+    what: 'the NVIDIA kernel module and its libraries are of different versions: the driver was updated under way',
+    fix: 'reboot, or unload and load the nvidia modules',
+  }),
+  'old-driver': ({ version }) => ({
+    what: `the NVIDIA driver is too old for the CUDA that the engine is built with${told(version)}`,
+    fix: 'update the driver, or install a build of the engine for the CUDA version that nvidia-smi shows',
+  }),
+  'device-lost': () => ({
+    what: 'the GPU is lost: its hardware or driver failed',
+    fix: 'see: journalctl -k -g "Xid|NVRM"; reboot',
+  }),
+  'no-device': () => ({
+    what: 'it finds no GPU',
+    fix: 'see: nvidia-smi; at boot let the unit wait for the driver (After=nvidia-persistenced.service); look for CUDA_VISIBLE_DEVICES, PrivateDevices= and DeviceAllow= in the unit',
+  }),
+  'no-sleep-flag': () => ({
+    what: 'vLLM runs without --enable-sleep-mode',
+    fix: 'add --enable-sleep-mode to its ExecStart; or say idle: stop in the manifest',
+  }),
+  'no-dev-mode': () => ({
+    what: 'vLLM has no /sleep without VLLM_SERVER_DEV_MODE=1',
+    fix: 'Environment=VLLM_SERVER_DEV_MODE=1 in the unit; or say idle: stop in the manifest',
+  }),
+  'start-limit': (_, service) => ({
+    what: 'it failed too often in a row, and systemd does not start it any more',
+    fix: `the failures before tell why: gpumod service logs ${service} -n 400; gpumod service start ${service} clears the count`,
+  }),
+  'engine-core': (_, service) => ({
+    what: "vLLM's engine process died; the reason stands above that",
+    fix: `read on: gpumod service logs ${service} -n 400`,
+  }),
+};
+
+/** Free memory is rounded to this, GiB. */
+const ROUNDING_GIB = 0.01;
+/** Below that no model fits. */
+const LEAST_UTILIZATION = 0.05;
+
+function gateWords({ free, total, utilization, wanted }: Facts): Saying {
+  const what = `vLLM wants --gpu-memory-utilization${told(utilization)} of the card and finds less of it free`;
+  if (!free || !total || !wanted) return { what, fix: `free memory of the card (${HOLDERS}), or lower it` };
+  const fits = Math.floor((100 * (Number(free) - ROUNDING_GIB)) / Number(total)) / 100;
+  const lower = fits >= LEAST_UTILIZATION ? `; or --gpu-memory-utilization ${fits.toFixed(2)} would fit` : '';
+  const missing = Math.max(0, Number(wanted) - Number(free)).toFixed(2);
+  return {
+    what: `vLLM wants ${wanted} GiB of the card (--gpu-memory-utilization ${utilization}), and ${free} of ${total} GiB were free`,
+    fix: `free ${missing} GiB first (${HOLDERS})${lower}`,
+  };
+}
+
+/** vLLM writes 7.5 as 75. */
+function dotted(capability: string | undefined): string {
+  return capability === undefined ? 'another' : `${capability.slice(0, -1)}.${capability.slice(-1)}`;
+}
+
+export function causeWords({ code, facts }: Cause, service: string): Saying {
+  const { what, fix } = WORDS[code](facts, service);
+  return { what: visible(what), fix: visible(fix) };
+}
+
+/** `{"code", "message", "fix", "facts", "line"}` */
+export function causeDocument(cause: Cause | undefined, service: string): object | null {
+  if (!cause) return null;
+  const { what, fix } = causeWords(cause, service);
+  return { code: cause.code, message: what, fix, facts: cause.facts, line: cause.line ?? null };
+}

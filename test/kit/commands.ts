@@ -1,0 +1,58 @@
+/** Every command of the program in every format, run in this process on a machine of the test's own. */
+import { COMMANDS } from '../../src/cli/commands.ts';
+import type { Parts } from '../../src/cli/parts.ts';
+import { run } from '../../src/cli/run.ts';
+import type { Manifest } from '../../src/core/model.ts';
+import type { Host } from '../../src/execute/host.ts';
+import type { Ran } from './cli.ts';
+
+export interface Machine {
+  /** Or how it is loaded. */
+  readonly manifest: Manifest | (() => Promise<Manifest>);
+  readonly host: Host;
+  readonly hide?: Parts['hide'];
+  /** Columns of the terminal that stdout and stderr are. */
+  readonly columns?: number;
+  readonly env?: Parts['env'];
+}
+
+export async function command(argv: readonly string[], { manifest, host, hide, columns, env }: Machine): Promise<Ran> {
+  const load = async () => (typeof manifest === 'function' ? manifest() : manifest);
+  const out = { stdout: '', stderr: '' };
+  const sink = (name: keyof typeof out) => ({
+    isTerminal: columns !== undefined,
+    columns,
+    write(text: string) {
+      out[name] += text;
+    },
+  });
+  const unused = () => Promise.reject(new Error('not asked for'));
+  const parts: Parts = {
+    hide: hide ?? ((text) => text),
+    env: env ?? {},
+    stdout: sink('stdout'),
+    stderr: sink('stderr'),
+    stop: new AbortController().signal,
+    loadManifest: load,
+    manifestPaths: async () => (await load()).files,
+    manifestSchema: async () => ({}),
+    openDemo: unused,
+    openHost: async () => host,
+  };
+  const code = await run(argv, '1.2.3', parts);
+  return { code, ...out };
+}
+
+const FORMATS = [['-v', '--debug'], ['-o', 'plain'], ['--json'], ['-o', 'ndjson', '--debug']];
+
+/** Command lines of all commands but the demo, which brings its own machine. */
+export function everyLine({ services, modes }: Manifest): readonly (readonly string[])[] {
+  const commands = COMMANDS.filter(({ action }) => action !== 'demo').flatMap(({ path, args = '', action }) => {
+    const words = path.split(' ');
+    const more = action === 'bench' ? ['--yes', '--rounds', '1'] : [];
+    if (/^[<[]mode/.test(args)) return [...modes.keys()].map((mode) => [...words, mode, ...more]);
+    if (/^<service/.test(args)) return [...services.keys()].map((service) => [...words, service, ...more]);
+    return [words];
+  });
+  return commands.flatMap((words) => FORMATS.map((format) => [...words, ...format]));
+}

@@ -1,0 +1,214 @@
+/** Journals of starts that failed, and of some that did not, by fixture: its first line names the cause, its facts, and the end. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { expect, it } from 'vitest';
+import { causeDocument, causeWords } from '../../../src/cli/view/cause-words.ts';
+import { causeOf, type End } from '../../../src/core/cause.ts';
+import { KNOWN_FAILURES } from '../../../src/core/known-failures.ts';
+import { randomFrom } from '../plan/kit/random-box.ts';
+
+interface Journal {
+  readonly name: string;
+  readonly expected: string;
+  readonly end: End;
+  readonly lines: readonly string[];
+}
+
+const FOLDER = new URL('../../fixtures/journals/', import.meta.url);
+
+/** `# code fact=value fact=value | result=exit-code status=203`; `runs`: nothing has ended. */
+const journals: readonly Journal[] = readdirSync(FOLDER).map((file) => {
+  const [head = '', ...lines] = readFileSync(new URL(file, FOLDER), 'utf8').trimEnd().split('\n');
+  const [expected = '', how = ''] = head.slice(2).split(' | ');
+  return { name: file.replace('.txt', ''), expected, end: endOf(how), lines };
+});
+
+function endOf(how: string): End {
+  if (how === 'runs') return {};
+  const result = /result=(\S+)/.exec(how)?.[1] ?? 'exit-code';
+  const status = /status=(\d+)/.exec(how)?.[1];
+  return { result, exitStatus: status === undefined ? 1 : Number(status) };
+}
+
+function told(lines: readonly string[], end: End): string {
+  const cause = causeOf(lines, end);
+  if (!cause) return 'none';
+  return [cause.code, ...Object.entries(cause.facts).map(([name, value]) => `${name}=${value}`)].join(' ');
+}
+
+const sorted = (text: string) => text.split(/ (?=\w+=)/).sort();
+
+it.each(journals)('$name', ({ expected, end, lines }) => {
+  expect(sorted(told(lines, end))).toEqual(sorted(expected));
+});
+
+/** One line each; the texts that no journal of the folder holds. */
+const LINES: readonly (readonly [line: string, expected: string])[] = [
+  ['chat.service: A process of this unit has been killed by the OOM killer.', 'host-oom-kill'],
+  ["chat.service: Failed with result 'oom-kill'.", 'host-oom-kill'],
+  ['Memory cgroup out of memory: Killed process 51947 (VLLM::EngineCor) total-vm:459896kB', 'none'],
+  ['Out of memory: Killed process 7677 (python) total-vm:19827004kB, anon-rss:15344964kB', 'host-oom-kill'],
+  ['chat.service: Failed at step CHDIR spawning /opt/vllm/bin/vllm: No such file or directory', 'no-folder'],
+  [
+    'chat.service: Failed to locate executable /opt/x: No such file or directory',
+    'no-program path=/opt/x why=No such file or directory',
+  ],
+  ["error: unexpected argument '--modelid' found", 'bad-flag flag=--modelid'],
+  ['vllm: error: unrecognized arguments: serve', 'bad-flag'],
+  [
+    'RuntimeError: The server socket has failed to listen on any local network address. port: 29500, useIpv6: false, code: -98, name: EADDRINUSE, message: address already in use',
+    'port-in-use port=29500',
+  ],
+  ['Error: listen EADDRINUSE: address already in use 127.0.0.1:8080', 'port-in-use port=8080'],
+  ["main: couldn't bind HTTP server socket to /run/x.sock", 'port-in-use'],
+  ['ValueError: Free memory on device is less than desired GPU memory utilization', 'utilization-gate'],
+  ['AssertionError: Error in memory profiling. Initial used memory 17, currently used memory 9.', 'profiling'],
+  ['KV cache is larger than the available KV cache memory', 'cache-too-small'],
+  ['RuntimeError: Not enough memory. Please try to increase --mem-fraction-static.', 'static-memory'],
+  [
+    'torch.cuda.OutOfMemoryError: CUDA out of memory. Tried to allocate 214.00 MiB (GPU 0; 7.79 GiB total capacity)',
+    'gpu-memory wanted=214.00 MiB',
+  ],
+  ['RuntimeError: CUDA error: out of memory', 'gpu-memory'],
+  ['NCCL WARN Cuda failure: CUDA_ERROR_OUT_OF_MEMORY', 'none'],
+  ['cuMemCreate failed: CUDA_ERROR_OUT_OF_MEMORY', 'gpu-memory'],
+  ['alloc_tensor_range: failed to allocate ROCm0 buffer of size 1879048192', 'gpu-memory'],
+  [
+    "RuntimeError: [enforce fail at alloc_cpu.cpp:118] DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 bytes.",
+    'host-memory',
+  ],
+  ["terminate called after throwing an instance of 'std::bad_alloc'", 'host-memory'],
+  [
+    'Make sure to have access to it at https://huggingface.co/google/gemma-3-1b-it.',
+    'gated-model model=google/gemma-3-1b-it',
+  ],
+  ['huggingface_hub.errors.GatedRepoError: 403 Client Error.', 'gated-model'],
+  [
+    'HTTPError: 403 Client Error: Forbidden for url: https://huggingface.co/api/models/a/b/revision/main',
+    'gated-model model=a/b',
+  ],
+  ['gguf_init_from_file: failed to read magic', 'model-damaged'],
+  ['safetensors_rust.SafetensorError: Error while deserializing header: MetadataIncompleteBuffer', 'model-damaged'],
+  [
+    "ValueError: Model architectures ['FooForCausalLM'] are not supported for now.",
+    'model-unknown model=FooForCausalLM',
+  ],
+  [
+    'llama_model_load: error loading model: failed to open /m/x.gguf: No such file or directory',
+    'no-model model=/m/x.gguf',
+  ],
+  [
+    "HFValidationError: Repo id must be in the form 'repo_name' or 'namespace/repo_name': '/m/x'.",
+    'no-model model=/m/x',
+  ],
+  ["FileNotFoundError: [Errno 2] No such file or directory: '/m/x/config.json'", 'no-model model=/m/x/config.json'],
+  ['RuntimeError: Cannot find any model weights with `/m/x`', 'no-model model=/m/x'],
+  ['404 Client Error: Not Found for url: https://huggingface.co/api/models/a/b', 'no-model model=a/b'],
+  ['OSError: it is not a local folder and is not a valid model identifier', 'no-model model=it'],
+  ['huggingface_hub.errors.RepositoryNotFoundError: 404 Client Error.', 'no-model'],
+  [
+    'huggingface_hub.errors.LocalEntryNotFoundError: Cannot find the requested files in the disk cache',
+    'hub-unreachable',
+  ],
+  [
+    'ValueError: Tokenizer class Qwen9Tokenizer does not exist or is not currently imported.',
+    'tokenizer class=Qwen9Tokenizer',
+  ],
+  ['ValueError: Bfloat16 is only supported on GPUs with compute capability of at least 8.0.', 'no-bfloat16'],
+  [
+    'ValueError: The quantization method awq_marlin is not supported for the current GPU. Minimum capability: 80. Current capability: 75.',
+    'old-card method=awq_marlin needed=80 capability=75',
+  ],
+  [
+    'ImportError: libcudart.so.12: cannot open shared object file: No such file or directory',
+    'no-library library=libcudart.so.12',
+  ],
+  ["PermissionError: [Errno 13] Permission denied: '/dev/nvidia0'", 'device-permission path=/dev/nvidia0'],
+  ['cannot open /dev/nvidiactl: Permission denied', 'device-permission path=/dev/nvidiactl'],
+  ['Failed to initialize NVML: Insufficient Permissions', 'device-permission'],
+  ['RuntimeError: CUDA error: CUDA driver version is insufficient for CUDA runtime version', 'old-driver'],
+  ['RuntimeError: No CUDA GPUs are available', 'no-device'],
+  ['chat.service: Start request repeated too quickly.', 'start-limit'],
+];
+
+it.each(LINES)('%s', (line, expected) => {
+  expect(sorted(told([line], { result: 'exit-code', exitStatus: 1 }))).toEqual(sorted(expected));
+});
+
+it('has a line for every pattern', () => {
+  const lines = [...journals.flatMap((journal) => journal.lines), ...LINES.map(([line]) => line)];
+  const patterns = KNOWN_FAILURES.flatMap((known) => [...known.says, ...('also' in known ? known.also : [])]);
+  expect(patterns.filter((pattern) => !lines.some((line) => pattern.test(line))).map(String)).toEqual([]);
+});
+
+it('has a journal for every cause', () => {
+  const covered = new Set(journals.map(({ expected }) => expected.split(' ')[0]));
+  expect(KNOWN_FAILURES.map(({ code }) => code).filter((code) => !covered.has(code))).toEqual([]);
+});
+
+it('is not misled by what a terminal or a logger puts around the words', () => {
+  const around = (line: string) => `Nov 20 03:00:31 box vllm[4390]: \u001b[31m${line}\u001b[0m`;
+  for (const { name, expected, end, lines } of journals)
+    if (expected !== 'none')
+      expect([name, told(lines.map(around), end).split(' ')[0]]).toEqual([name, expected.split(' ')[0]]);
+});
+
+it('finds the same cause among whatever else a log holds', () => {
+  const calm = journals.filter(({ expected }) => expected === 'none').flatMap(({ lines }) => lines);
+  const seed = 20_251_120;
+  const random = randomFrom(seed);
+  for (const { name, expected, end, lines } of journals) {
+    if (expected === 'none') continue;
+    const mixed = lines.flatMap((line) => [...Array.from({ length: random.int(0, 3) }, () => random.pick(calm)), line]);
+    expect([name, seed, told(mixed, end).split(' ')[0]]).toEqual([name, seed, expected.split(' ')[0]]);
+  }
+});
+
+it('knows from the end alone what systemd is sure of', () => {
+  expect(causeOf([], { result: 'oom-kill', exitStatus: 9 })).toEqual({ code: 'host-oom-kill', facts: {} });
+  expect(causeOf([], { result: 'exit-code', exitStatus: 203 })).toEqual({ code: 'no-program', facts: {} });
+  expect(causeOf([], { result: 'start-limit-hit' })).toEqual({ code: 'start-limit', facts: {} });
+  expect(causeOf([], { result: 'exit-code', exitStatus: 1 })).toBeUndefined();
+});
+
+it('does not blame a request that was refused for an end', () => {
+  const refused = ['INFO:     127.0.0.1:51034 - "POST /sleep?level=1 HTTP/1.1" 404 Not Found'];
+  expect(causeOf(refused, {})?.code).toBe('no-dev-mode');
+  expect(causeOf(refused, { result: 'exit-code', exitStatus: 1 })).toBeUndefined();
+});
+
+it('keeps the line that says so, without what the logger put before it', () => {
+  const journal = journals.find(({ name }) => name === 'vllm-profiling');
+  expect(causeOf(journal?.lines ?? [], journal?.end ?? {})?.line).toMatch(/^AssertionError: Error in memory profiling/);
+});
+
+it('reads a line of a megabyte, and a thousand of them, at once', () => {
+  const dump = `ERROR ${'max seq len ('.repeat(80_000)}`;
+  expect(causeOf(Array(1000).fill(dump), { result: 'exit-code' })).toBeUndefined();
+});
+
+it('says what it means and how it is mended', () => {
+  const said = journals.flatMap(({ name, end, lines }) => {
+    const cause = causeOf(lines, end);
+    if (!cause) return [];
+    const { what, fix } = causeWords(cause, 'chat');
+    return [`${name}\n  cause: ${what}\n  fix: ${fix}`];
+  });
+  expect(said.join('\n')).toMatchSnapshot();
+});
+
+it('has words also where a text tells no facts', () => {
+  for (const { code } of KNOWN_FAILURES) {
+    const { what, fix } = causeWords({ code, facts: {} }, 'chat');
+    expect(`${what} ${fix}`).not.toMatch(/undefined|NaN|null/);
+  }
+});
+
+it('makes nothing of a journal a command of its own', () => {
+  const open = ["gguf_init_from_file: failed to open GGUF file '/m/$(reboot) x.gguf' (No such file or directory)"];
+  const cause = causeOf(open, { result: 'exit-code' });
+  expect(cause && causeWords(cause, 'chat').fix).toContain("ls -l '/m/$(reboot) x.gguf';");
+  const evil = causeOf(["gguf_init_from_file: failed to open GGUF file '/m/\u0007\u202e.gguf'"], {
+    result: 'exit-code',
+  });
+  expect(JSON.stringify(causeDocument(evil, 'chat'))).toContain('/m/\\\\x07\\\\u202e.gguf');
+});
