@@ -27,7 +27,6 @@ export function withLedger(telemetry: Telemetry, parts: LedgerParts): Telemetry 
 
 async function described(holder: GpuProcess, parts: LedgerParts, signal: AbortSignal): Promise<GpuProcess> {
   const { processes, uid, ancestorsOf, commandOf } = parts;
-  // An older hierarchy has two paths; systemd's own comes first.
   const [cgroup] = pathsIn(processes.cgroup(holder.pid));
   if (cgroup === undefined) return holder;
   const command = (await commandOf(holder.pid, signal)) || holder.command;

@@ -29,8 +29,9 @@ it('adds cgroup, command, and whose it is when it is not ours; of every kind of 
   const known = knowing({
     2: '0::/user.slice/chat.service\n',
     3: '12:pids:/other\n1:name=systemd:/system.slice/a.service\n0::/\n',
+    4: '9:name=systemd:/\n8:pids:/\n0::/user.slice/chat.service\n',
   });
-  expect(await described(reading(2, 3), known)).toEqual([
+  expect(await described(reading(2, 3, 4), known)).toEqual([
     { gpu: 0, pid: 2, bytes: 1, cgroup: '/user.slice/chat.service', ancestors: [1002], command: 'comm2' },
     {
       gpu: 0,
@@ -41,6 +42,7 @@ it('adds cgroup, command, and whose it is when it is not ours; of every kind of 
       command: 'comm3',
       otherUid: 1001,
     },
+    { gpu: 0, pid: 4, bytes: 1, cgroup: '/user.slice/chat.service', ancestors: [1004], command: 'comm4' },
   ]);
 });
 
