@@ -8,7 +8,7 @@ import { describeWith } from '../kit/require.ts';
 import { type ChaosBox, openChaosBox } from './kit/box.ts';
 import { healed, newTally, playRound, scriptOf, textOf } from './kit/rounds.ts';
 
-const RUNS = Number(process.env['GPUMOD_CHAOS_RUNS'] || 8);
+const RUNS = Number(process.env['GPUMOD_CHAOS_RUNS'] || 5);
 const SEED = Number(process.env['GPUMOD_CHAOS_SEED'] || 1 + Math.floor(Math.random() * 100_000));
 const ONLY = process.env['GPUMOD_CHAOS_ROUND'];
 const ROUND_MS = 200_000;
