@@ -124,7 +124,9 @@ export const INVARIANTS: Readonly<Record<string, Invariant>> = {
       only && UNTOUCHED.includes(only.ran.code)
         ? differing(round, (a, b) => a.run === b.run && asBefore(a, b)).map((name) => how(name, round))
         : [];
-    return [...acted.map(({ line, ran }) => `${line}: ${ran.code}, and it called an engine`), ...changed];
+    const calls = (of: number) =>
+      round.trace.flatMap(({ by, call, pid }) => (pid === of ? `${serviceAt(by)} ${call}` : []));
+    return [...acted.map(({ line, ran, pid }) => `${line}: ${ran.code}, and ${calls(pid).join(', ')}`), ...changed];
   },
 
   '1: what was there before holds': (round) =>
