@@ -125,13 +125,13 @@ const parts: Parts = {
   },
   manifestPaths: async (path) => (await import('./manifest/locate.ts')).locateManifest(await where(path)),
   manifestSchema: async () => (await import('./manifest/json-schema.ts')).manifestJsonSchema(),
-  async openHost() {
+  async openHost(how) {
     const { openRealHost } = await import('./real-host.ts');
     const nodeMajor = Number.parseInt(process.versions.node, 10);
     const kill = (pid: number, signal: 'SIGKILL' | 0) => process.kill(pid, signal);
     const own = { secrets: await secretTexts(), hide: secrets.hide };
     const host = openRealHost({ env, uid, pid: process.pid, home, nodeMajor, kill, ...own });
-    host.warm();
+    if (how !== 'cold') host.warm();
     return host;
   },
   openDemo: async (speed) => (await import('./demo-host.ts')).openDemoHost({ speed, node: process.execPath }),

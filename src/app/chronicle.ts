@@ -1,5 +1,7 @@
 /** Writes a switch down while it is carried out, and keeps it when it is over. */
 import type { GpumodError } from '../core/errors.ts';
+import type { GpuReading } from '../core/facts.ts';
+import type { Manifest } from '../core/model.ts';
 import type { Plan, Step } from '../core/plan.ts';
 import {
   type HistoryEntry,
@@ -11,14 +13,18 @@ import {
   type Underway,
 } from '../core/record.ts';
 import type { Event, Notify, StepReport, SwitchResult } from '../core/report.ts';
+import { withoutSecretsIn } from '../core/secrets.ts';
 import type { Observation } from '../core/state.ts';
 import type { Host } from '../execute/host.ts';
+import { openTape, type Tape } from './tape.ts';
 
 export interface Chronicle {
   /** What is told while the switch works is written down, and told on. */
   readonly notify: Notify;
   /** Resolves when the step stands on the disk as begun, or can't. Never throws. */
   readonly begin: (step: Step) => Promise<void>;
+  /** The cards, as they are now. */
+  readonly sample: (reading: GpuReading) => void;
   /** Never throws. */
   end(result: SwitchResult): Promise<void>;
 }
@@ -32,16 +38,28 @@ export interface Heading {
   readonly from: string | null;
 }
 
-type Source = Pick<Host, 'clock' | 'switchJournal' | 'history'>;
+type Source = Pick<Host, 'clock' | 'switchJournal' | 'history' | 'calls'>;
+
+/** What the switch begins with. */
+export interface Beginning {
+  readonly manifest: Manifest;
+  readonly plan: Plan;
+  readonly before: Observation;
+  /** `clock.ticksMs()` when the command began: all seconds are counted from then. */
+  readonly beganMs: number;
+}
 
 export function openChronicle(
   host: Source,
   heading: Heading,
-  plan: Plan,
-  before: Observation,
+  { manifest, plan, before, beganMs: beganTicks }: Beginning,
   tell: Notify,
 ): Chronicle {
-  const beganMs = host.clock.nowMs();
+  const spentSeconds = () => (host.clock.ticksMs() - beganTicks) / 1000;
+  const beganMs = Math.round(host.clock.nowMs() - spentSeconds() * 1000);
+  const tape = openTape(manifest, beganTicks);
+  tape.sample(0, before.gpu);
+  const stopListening = host.calls.listen(tape.call);
   const steps = new Map<string, RecordedStep>();
   let phase: Underway['phase'] = 'switch';
   const key = ({ id }: Pick<Step, 'id'>) => `${phase} ${id}`;
@@ -78,8 +96,11 @@ export function openChronicle(
       put(step, { outcome: 'begun' });
       return flush();
     },
+    sample: (reading) => tape.sample(spentSeconds(), reading),
     async end(result) {
-      await host.history.append(entryOf(record(), result)).catch(lost);
+      stopListening();
+      tape.sample(result.durationSeconds, result.after.gpu);
+      await host.history.append(entryOf(record(), result, tape)).catch(lost);
       await host.switchJournal.clear();
     },
   };
@@ -129,10 +150,10 @@ function ended({ outcome, startSeconds, endSeconds, engineSeconds, freedBytes }:
 }
 
 function errorOf({ code, details }: Pick<GpumodError, 'code' | 'details'>): RecordedError {
-  return { code, details };
+  return { code, details: withoutSecretsIn(details) };
 }
 
-function entryOf(record: SwitchRecord, result: SwitchResult): HistoryEntry {
+function entryOf(record: SwitchRecord, result: SwitchResult, { calls, memory }: Tape): HistoryEntry {
   const { end, plan, error, notRestored, after, durationSeconds, engineSeconds } = result;
   return {
     ...record,
@@ -143,7 +164,16 @@ function entryOf(record: SwitchRecord, result: SwitchResult): HistoryEntry {
     ...(error ? { error: errorOf(error) } : {}),
     ...(notRestored.length > 0 ? { notRestored } : {}),
     after: statesOf(after),
+    ...totalsOf(after.gpu),
+    ...(calls.length > 0 ? { calls } : {}),
+    ...(memory.length > 0 ? { memory } : {}),
   };
+}
+
+function totalsOf(gpu: GpuReading): Pick<HistoryEntry, 'totalBytes'> {
+  if (gpu.kind !== 'measured') return {};
+  const told = gpu.gpus.flatMap(({ index, totalBytes }) => (totalBytes === null ? [] : [[String(index), totalBytes]]));
+  return { totalBytes: Object.fromEntries(told) };
 }
 
 /** Whoever asks while one is at work gets the next, which knows all that was put in until it began. */

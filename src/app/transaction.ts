@@ -54,7 +54,7 @@ export async function carryOut(transaction: Transaction): Promise<SwitchResult> 
     notify({ type: 'plan', plan });
     return result(transaction, { end: 'unchanged', reports: [], after: before });
   }
-  const chronicle = openChronicle(host, await headingOf(transaction), plan, before, notify);
+  const chronicle = openChronicle(host, await headingOf(transaction), transaction, notify);
   const ending = await carriedOut({ ...transaction, notify: chronicle.notify }, chronicle);
   await chronicle.end(ending);
   return ending;
@@ -68,7 +68,7 @@ async function headingOf({ manifest, host, before, options, command, isMode }: T
 async function carriedOut(transaction: Transaction, chronicle: Chronicle): Promise<SwitchResult> {
   const { manifest, host, plan, notify, before, options } = transaction;
   notify({ type: 'plan', plan });
-  const context = { ...contextOf(transaction), begin: chronicle.begin };
+  const context = contextOf(transaction, chronicle);
   const fresh = await firstSleepers(host, plan, before);
   const forget = onAbort(options.stop, () => notify({ type: 'stopping' }));
   const execution = await drainAndExecute(context, transaction).finally(forget);
@@ -79,7 +79,7 @@ async function carriedOut(transaction: Transaction, chronicle: Chronicle): Promi
   if (blind) return unseen(transaction, failure ?? blind, reports, after);
   const error = failure ?? unmet(plan, after);
   return error
-    ? fail(transaction, context, error, reports, after)
+    ? fail(transaction, context, chronicle, error, reports, after)
     : result(transaction, { end: 'reached', reports, after });
 }
 
@@ -123,7 +123,10 @@ export async function inTime<T>(
   }
 }
 
-function contextOf({ manifest, host, before, options, notify, beganMs }: Transaction): Omit<Context, 'begin'> {
+function contextOf(
+  { manifest, host, before, options, notify, beganMs }: Transaction,
+  { begin, sample }: Chronicle,
+): Context {
   const signal = bounded(host, options, beganMs, never());
   const elapsed = () => (host.clock.ticksMs() - beganMs) / 1000;
   return {
@@ -131,11 +134,12 @@ function contextOf({ manifest, host, before, options, notify, beganMs }: Transac
     manifest,
     before,
     notify,
+    begin,
     signal,
     ...(options.timeoutMs === undefined ? {} : { limitMs: options.timeoutMs }),
     stop: options.stop,
     force: options.force,
-    gauge: openGauge(host, before),
+    gauge: openGauge(host, before, sample),
     elapsed,
   };
 }
@@ -143,6 +147,7 @@ function contextOf({ manifest, host, before, options, notify, beganMs }: Transac
 async function fail(
   transaction: Transaction,
   context: Context,
+  { sample }: Chronicle,
   error: AnyGpumodError,
   reports: readonly StepReport[],
   after: Observation,
@@ -165,7 +170,7 @@ async function fail(
     before: after,
     signal: never(),
     force: true,
-    gauge: openGauge(host, after),
+    gauge: openGauge(host, after, sample),
   };
   const execution = await execute(restore, back.plan);
   const all = [...reports, ...execution.reports];

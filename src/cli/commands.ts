@@ -114,6 +114,20 @@ export const COMMANDS: readonly CommandSpec[] = [
     examples: ['gpumod doctor', 'gpumod doctor --json | jq .findings[].fix'],
     action: 'doctor',
   },
+  {
+    path: 'history',
+    help: 'the switches on record, newest last: how each ended, and how long it took',
+    options: [{ flags: '-n, --count <count>', help: 'how many (default 20)' }],
+    examples: ['gpumod history -n 5', 'gpumod history --json | jq \'.switches[] | select(.end != "reached")\''],
+    action: 'history',
+  },
+  {
+    path: 'explain',
+    args: '[id]',
+    help: 'one switch step by step, with the cause of what went wrong (default: the last; -v: every call)',
+    examples: ['gpumod explain', 'gpumod explain t6i8a2b -v'],
+    action: 'explain',
+  },
   { path: 'service list', help: 'all services', action: 'serviceList' },
   { path: 'service status', args: '<service>', help: 'one service', action: 'serviceStatus' },
   {

@@ -26,6 +26,7 @@ const BY_CODE: Readonly<Record<ErrorCode, number>> = {
   'manifest-invalid': EXIT.manifest,
   'no-such-mode': EXIT.noSuchName,
   'no-such-service': EXIT.noSuchName,
+  'no-such-record': EXIT.noSuchName,
   refused: EXIT.manifest,
   'requests-in-flight': EXIT.busy,
   locked: EXIT.busy,

@@ -27,8 +27,8 @@ export interface Parts {
   manifestPaths(path: string | undefined): Promise<readonly string[]>;
   /** The JSON Schema of a manifest, for editors. */
   manifestSchema(): Promise<unknown>;
-  /** Begins with what takes longest; nothing is asked of the machine before it is used. */
-  openHost(): Promise<Host>;
+  /** Begins with what takes longest, unless `cold`; nothing is asked of the machine before it is used. */
+  openHost(how?: 'cold'): Promise<Host>;
   /** A simulated box, `speed` times faster than life. */
   openDemo(speed: number): Promise<Demo>;
 }

@@ -15,6 +15,12 @@ export interface Details {
   readonly 'manifest-invalid': { readonly issues: readonly ManifestIssue[] };
   readonly 'no-such-mode': { readonly mode: string; readonly known: readonly string[] };
   readonly 'no-such-service': { readonly service: string; readonly known: readonly string[] };
+  /** Of a switch. `records`: so many there are; `candidates`: several that begin so, or one that was meant. */
+  readonly 'no-such-record': {
+    readonly id: string;
+    readonly records: number;
+    readonly candidates: readonly string[];
+  };
   /** Nothing was touched: the request can't be met. */
   readonly refused: { readonly mode: string; readonly problems: readonly Problem[] };
   readonly 'requests-in-flight': {

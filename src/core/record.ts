@@ -84,6 +84,8 @@ export interface RecordedCall {
   readonly call: string;
   /** `200`, `done`, a failure's code. */
   readonly answer: string;
+  /** Made so often in a row, with the same answer. */
+  readonly times?: number;
 }
 
 /** One switch that is over. */
@@ -96,8 +98,20 @@ export interface HistoryEntry extends SwitchRecord {
   readonly error?: RecordedError;
   readonly notRestored?: readonly string[];
   readonly after?: Readonly<Record<string, RecordedState>>;
+  /** Of each card, by index as text, where the GPU tool tells it. */
+  readonly totalBytes?: Readonly<Record<string, number>>;
   readonly calls?: readonly RecordedCall[];
   readonly memory?: readonly MemorySample[];
+}
+
+/** As it is filed once its process is dead. */
+export function asInterrupted({ by: _, phase: __, ...record }: Underway): HistoryEntry {
+  return { ...record, end: 'interrupted', plannedSeconds: 0 };
+}
+
+/** It did what was asked. */
+export function wentWell({ end }: HistoryEntry): boolean {
+  return end === 'reached' || end === 'unchanged';
 }
 
 /** How far it came: begun steps of all; k of n. */

@@ -25,6 +25,8 @@ export interface Gauge {
   /** The latest one that tells of processes; undefined = the tool does not. */
   readonly told: GpuReading | undefined;
   fresh(signal: AbortSignal, detail?: 'processes'): Promise<GpuReading>;
+  /** Takes note of a reading, and judges nothing by it. */
+  seen(reading: GpuReading): void;
   /** The latest reading is of this moment, and nothing of ours has moved memory since. */
   isFresh(): boolean;
   /** Free, and not promised to takes at work; undefined = it can't be told. */
@@ -63,7 +65,12 @@ interface Promised {
 
 type Source = Pick<Host, 'telemetry' | 'clock'>;
 
-export function openGauge({ telemetry, clock }: Source, first: Pick<Observation, 'gpu' | 'atMs'>): Gauge {
+/** `seen`: is shown each reading. */
+export function openGauge(
+  { telemetry, clock }: Source,
+  first: Pick<Observation, 'gpu' | 'atMs'>,
+  seen: (reading: GpuReading) => void = () => {},
+): Gauge {
   let latest = first.gpu;
   let told = listing(first.gpu);
   let latestMs = clock.ticksMs() - Math.max(0, clock.nowMs() - first.atMs);
@@ -113,12 +120,14 @@ export function openGauge({ telemetry, clock }: Source, first: Pick<Observation,
       if (latest.kind === 'unmeasured' && latest.why.code === 'no-tool') return latest;
       const beganMs = clock.ticksMs();
       const reading = await telemetry.read(signal, told && detail);
+      seen(reading);
       if (beganMs < latestMs) return reading; // a later one has overtaken it
       latest = reading;
       told = listing(reading) ?? told;
       latestMs = beganMs;
       return reading;
     },
+    seen,
     isFresh: () => clock.ticksMs() - latestMs <= FRESH_MS,
     roomOn(reading, gpu) {
       const card = cardOf(reading, gpu);

@@ -3,6 +3,7 @@ import { bench } from './bench.ts';
 import * as config from './config.ts';
 import { demo } from './demo.ts';
 import { doctor } from './doctor.ts';
+import { explain, history } from './history.ts';
 import * as mode from './mode.ts';
 import { plan } from './plan.ts';
 import * as service from './service.ts';
@@ -34,6 +35,8 @@ export const ACTIONS = {
   configSchema: config.schema,
   configShow: config.show,
   doctor,
+  history,
+  explain,
   demo,
 } as const;
 

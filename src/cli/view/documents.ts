@@ -10,6 +10,7 @@ import { progressOf, type Underway } from '../../core/record.ts';
 import type { Event, StepReport, SwitchResult } from '../../core/report.ts';
 import type { ObservedService } from '../../core/state.ts';
 import { causeDocument } from './cause-words.ts';
+import { summaryDocument } from './history.ts';
 import { gpuDocument, holderDocument, holdingOf } from './memory.ts';
 import { planDocument, rounded, stepDocument } from './plan-document.ts';
 import { barWords, stateNote } from './plan-words.ts';
@@ -25,6 +26,7 @@ export function statusDocument(status: Status): object {
     hostMemory: status.now.hostMemory ?? null,
     switching: switchingDocument(status),
     interrupted: status.underway && !status.underway.isAtWork ? interruptedDocument(status.underway.entry) : null,
+    last: status.last ? summaryDocument(status.last) : null,
     services: servicesDocument(status),
     foreign: status.held?.foreign.map(holderDocument) ?? null,
     unattributed: status.held?.unknown.map(holderDocument) ?? null,

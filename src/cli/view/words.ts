@@ -49,6 +49,7 @@ const WORDS: Words = {
     what: `there is no service '${service}'${meant(service, known)}`,
     hint: 'see: gpumod service list',
   }),
+  'no-such-record': recordWords,
   refused: ({ mode, problems }) => ({
     what: [
       `'${mode}' can't be reached; nothing was changed:`,
@@ -160,6 +161,15 @@ export function openToAllWords(path: string): string {
   return `every user can write to ${path}, and so to the manifest; close it: ${closing(path)}`;
 }
 
+function recordWords({ id, records, candidates }: Details['no-such-record']): Told {
+  if (records === 0) return { what: 'no switch is on record yet' };
+  const hint = 'see: gpumod history';
+  if (candidates.length > 1)
+    return { what: `'${id}' is the beginning of several: ${candidates.slice(-8).join(', ')}`, hint };
+  const [meant] = candidates;
+  return { what: `there is no switch '${id}' on record${meant ? ` (did you mean '${meant}'?)` : ''}`, hint };
+}
+
 const NOT_RUN: Readonly<Record<string, string>> = {
   ENOENT: 'there is no such program, or not the one its first line names',
   EACCES: 'it is not executable',
@@ -184,6 +194,11 @@ const TIMED: Readonly<Record<string, string>> = {
   sleep: 'going to sleep',
   wake: 'waking',
 };
+
+/** Also of one that another version has written down. */
+export function isKnownCode(code: string): code is ErrorCode {
+  return Object.hasOwn(WORDS, code);
+}
 
 /** `mode`: what was being switched to. */
 export function errorWords(error: AnyGpumodError, mode?: string): Told {

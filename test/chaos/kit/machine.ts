@@ -82,13 +82,15 @@ function memoryFolder(files: Map<string, string>, disk: () => Disk): PrivateFold
   const full = () => {
     if (disk() === 'full') throw new FileFailure('failed', 'ENOSPC: no space left on device');
   };
+  const read = async (name: string) => {
+    const text = disk() === 'rubbish' ? '{"version":1,"steps":[null]}' : files.get(name);
+    if (text === undefined) throw new FileFailure('missing', 'ENOENT');
+    return text;
+  };
   return {
     path: '/state',
-    async read(name) {
-      const text = disk() === 'rubbish' ? '{"version":1,"steps":[null]}' : files.get(name);
-      if (text === undefined) throw new FileFailure('missing', 'ENOENT');
-      return text;
-    },
+    read,
+    tail: read,
     async write(name, text) {
       full();
       files.set(name, text);

@@ -29,6 +29,8 @@ describe('what people type', () => {
     ['mode plan rag --exit-code', 'mode plan rag exitCode=true'],
     ['service sleep chat --level 2 --force', 'service sleep chat level=2 force=true'],
     ['service logs a b -n 5', 'service logs a b lines=5'],
+    ['history -n 5', 'history count=5'],
+    ['explain t6i -v', 'explain t6i verbose=true'],
     ['mode switch rag --no-input', 'mode switch rag input=false'],
     ['--version', 'text 1.2.3'],
     ['--help', 'text Usage: gpumod [options] [command]'],

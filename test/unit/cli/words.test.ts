@@ -14,6 +14,7 @@ const EXAMPLES: { readonly [C in ErrorCode]: Details[C] } = {
   },
   'no-such-mode': { mode: 'rga', known: ['rag', 'code'] },
   'no-such-service': { service: 'x', known: ['chat'] },
+  'no-such-record': { id: 'mk', records: 3, candidates: ['mka', 'mkb'] },
   refused: {
     mode: 'all',
     problems: [

@@ -29,9 +29,8 @@ it('adds cgroup, command, and whose it is when it is not ours; of every kind of 
   const known = knowing({
     2: '0::/user.slice/chat.service\n',
     3: '12:pids:/other\n1:name=systemd:/system.slice/a.service\n0::/\n',
-    4: '9:name=systemd:/\n8:pids:/\n0::/user.slice/chat.service\n',
   });
-  expect(await described(reading(2, 3, 4), known)).toEqual([
+  expect(await described(reading(2, 3), known)).toEqual([
     { gpu: 0, pid: 2, bytes: 1, cgroup: '/user.slice/chat.service', ancestors: [1002], command: 'comm2' },
     {
       gpu: 0,
@@ -42,8 +41,13 @@ it('adds cgroup, command, and whose it is when it is not ours; of every kind of 
       command: 'comm3',
       otherUid: 1001,
     },
-    { gpu: 0, pid: 4, bytes: 1, cgroup: '/user.slice/chat.service', ancestors: [1004], command: 'comm4' },
   ]);
+});
+
+it("takes the path that systemd keeps, where a container's host shows the other as the root", async () => {
+  const known = knowing({ 2: '9:name=systemd:/\n0::/user.slice/chat.service\n', 4: '1:name=systemd:/\n0::/\n' });
+  const found = await described(reading(2, 4), known);
+  expect(found?.map(({ cgroup }) => cgroup)).toEqual(['/user.slice/chat.service', '/']);
 });
 
 it('leaves a process that is not here as the tool tells it', async () =>
