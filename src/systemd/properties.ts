@@ -15,6 +15,8 @@ interface UnitRow {
   readonly sub: string;
   /** Of the unit itself, also where it was asked for by an alias. */
   readonly path: string;
+  /** What is queued or at work for it: `start`, `stop`, `restart`, ...; empty = nothing. */
+  readonly job: string;
 }
 
 const UNIT = `${SYSTEMD}.Unit`;
@@ -61,8 +63,15 @@ export async function listUnits(
   if (rows.length !== units.length)
     throw new GpumodError('unit-unusable', { unit: units.join(' '), load: 'bad-name', reason: 'bad-name' });
   return rows.map((row) => {
-    const [id, , load, active, sub, , path] = Array.isArray(row) ? row.map(String) : [];
-    return { id: id ?? '', load: load ?? '', active: active ?? '', sub: sub ?? '', path: path ?? '' };
+    const [id, , load, active, sub, , path, , job] = Array.isArray(row) ? row.map(String) : [];
+    return {
+      id: id ?? '',
+      load: load ?? '',
+      active: active ?? '',
+      sub: sub ?? '',
+      path: path ?? '',
+      job: job ?? '',
+    };
   });
 }
 
@@ -105,6 +114,7 @@ export async function readUnit(session: Session, unit: string, signal: AbortSign
     active: text(all['ActiveState']),
     sub: text(all['SubState']),
     path: '',
+    job: '',
   };
   return {
     facts: factsOf(unit, row, all),
@@ -115,7 +125,7 @@ export async function readUnit(session: Session, unit: string, signal: AbortSign
   };
 }
 
-function factsOf(unit: string, { id, load, active, sub }: UnitRow, all: Properties): UnitFacts {
+function factsOf(unit: string, { id, load, active, sub, job }: UnitRow, all: Properties): UnitFacts {
   const up = active === 'active' || active === 'reloading';
   const ran = !up && active !== 'inactive';
   return {
@@ -124,6 +134,7 @@ function factsOf(unit: string, { id, load, active, sub }: UnitRow, all: Properti
     active,
     sub,
     ...given('id', id === unit || id === '' ? undefined : id),
+    ...given('job', job || undefined),
     ...given('activeSinceMs', up ? positive(all['ActiveEnterTimestamp'], 1e-3) : undefined),
     ...given('mainPid', positive(all['MainPID'])),
     ...given('controlGroup', text(all['ControlGroup']) || undefined),
