@@ -33,6 +33,8 @@ export interface Found {
   readonly weights?: string;
   /** Of a whole card. */
   readonly utilization?: number;
+  /** Its command line says no such share. */
+  readonly isDefaultShare?: true;
   readonly spread: Spread;
   /** The cards it may see, as it is told: indices or UUIDs; absent = all. */
   readonly visible?: readonly string[];

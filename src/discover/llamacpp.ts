@@ -28,7 +28,7 @@ export const llamacpp: Recognise = (program, flags) => {
       models: isRouter ? models : undefined,
       model: isRouter ? undefined : (file ?? repo),
       servedName: known(flags.value('-a', '--alias')?.split(',')[0]),
-      weights: file,
+      weights: isWhole(flags, layers) ? file : undefined,
       key: keyFile && inline === undefined ? { file: keyFile } : keyOf(inline, env, 'LLAMA_API_KEY'),
       container: container?.image,
     }),
@@ -53,6 +53,14 @@ function modelsOf({ env }: Program, flags: Flags) {
   });
   return { isRouter: !isOne && !file && !repo, file, repo, models };
 }
+
+/** Where only some layers, or not all tensors, go to the card, the size of the file says little. */
+function isWhole(flags: Flags, layers: string | undefined): boolean {
+  const isSome = layers !== undefined && /^\d{1,2}$/.test(layers) && Number(layers) < MANY_LAYERS;
+  return !isSome && !flags.has('-ot', '--override-tensor', '-cmoe', '--cpu-moe', '-ncmoe', '--n-cpu-moe');
+}
+
+const MANY_LAYERS = 99;
 
 /** `CUDA0,CUDA1`, `Vulkan0`, `ROCm1`. */
 function devicesOf(list: string | undefined): { visible?: readonly string[] } {

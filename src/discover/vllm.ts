@@ -37,7 +37,7 @@ export const vllm: Recognise = (program, flags) => {
       key: keyOf(flags.value('--api-key'), program.env, 'VLLM_API_KEY'),
       container: container?.image,
     }),
-    utilization: share(flags.value('--gpu-memory-utilization', '-gmu')) ?? 0.9,
+    ...utilizationIn(flags),
     spread: cards,
     ...visibleTo(program),
     sleeps: lacks.length === 0,
@@ -56,6 +56,14 @@ const SHORT: Readonly<Record<string, string>> = {
 function modelOf({ name, args }: Program, flags: Flags): string | undefined {
   const first = name === 'vllm' || name === 'aphrodite' ? args[1] : name === '' ? args[0] : undefined;
   return first === undefined || first.startsWith('-') ? flags.value('--model') : first;
+}
+
+/** Newer ones take 0.92. */
+const DEFAULT_SHARE = 0.9;
+
+function utilizationIn(flags: Flags): Pick<Found, 'utilization' | 'isDefaultShare'> {
+  const said = share(flags.value('--gpu-memory-utilization', '-gmu'));
+  return said === undefined ? { utilization: DEFAULT_SHARE, isDefaultShare: true } : { utilization: said };
 }
 
 function share(text: string | undefined): number | undefined {

@@ -44,4 +44,8 @@ const WORDS = {
 
 export type NoteCode = keyof typeof WORDS;
 
+export function note(code: NoteCode, detail?: string): Note {
+  return detail === undefined ? { code } : { code, detail };
+}
+
 export const noteWords = ({ code, detail = '' }: Note): string => WORDS[code](detail);

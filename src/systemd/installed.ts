@@ -47,9 +47,14 @@ async function unitNames(
     return load === 'loaded' && name !== undefined ? [name] : [];
   });
   const names = [...ofFiles.map((path) => path.slice(path.lastIndexOf('/') + 1)), ...ofLoaded];
-  const services = [...new Set(names.filter((name) => isUnitName(name) && name.endsWith('.service')))];
+  const services = [
+    ...new Set(names.filter((name) => isUnitName(name) && name.endsWith('.service') && !OWN.test(name))),
+  ];
   return [services, ofFiles.filter((path) => path.endsWith('@.service'))];
 }
+
+/** Systemd's own and its neighbours': to ask for a unit makes systemd load it, which takes it milliseconds each. */
+const OWN = /^(systemd|initrd|dracut|plymouth|getty|serial-getty|console-getty|dbus|polkit|udev|modprobe)\b/;
 
 async function interesting(
   session: Session,

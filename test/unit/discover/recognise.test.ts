@@ -17,6 +17,7 @@ function told(found: Found | undefined): string {
     at + said,
     found.servedName ?? found.model ?? '-',
     ...(found.utilization === undefined ? [] : [`util=${found.utilization}`]),
+    ...(found.weights === undefined ? [] : ['sized']),
     ...(spread === 1 ? [] : [`spread=${spread}`]),
     ...(visible ? [`sees=${visible.join()}`] : []),
     ...(found.onProcessor ? ['cpu'] : []),
@@ -126,17 +127,18 @@ describe('the others', () => {
     ],
     [
       '/usr/bin/llama-server',
-      'llamacpp 127.0.0.1:9 q.gguf spread=all',
+      'llamacpp 127.0.0.1:9 q.gguf sized spread=all',
       { LLAMA_ARG_MODEL: 'q.gguf', LLAMA_ARG_PORT: '9' },
     ],
     [
       '/usr/bin/llama-server --host /run/l.sock -m /m/q.gguf -dev CUDA1 --api-key-file /etc/k',
-      'llamacpp /run/l.sock /m/q.gguf spread=all sees=1 key=/etc/k',
+      'llamacpp /run/l.sock /m/q.gguf sized spread=all sees=1 key=/etc/k',
     ],
     [
       '/usr/bin/docker run --rm -p 8080:8080 -v /m:/m ghcr.io/ggml-org/llama.cpp:server-cuda -m /m/q.gguf --port 8080 --host 0.0.0.0',
-      'llamacpp 0.0.0.0:8080 /m/q.gguf spread=all',
+      'llamacpp 0.0.0.0:8080 /m/q.gguf sized spread=all',
     ],
+    ['/usr/bin/llama-server -m /m/q.gguf --n-cpu-moe 9', 'llamacpp 127.0.0.1:8080(default) /m/q.gguf spread=all'],
     ['/usr/local/bin/ollama serve', 'ollama 127.0.0.1:11434(default) - spread=all sleeps router='],
     [
       '/usr/bin/ollama serve',
@@ -158,11 +160,11 @@ describe('the others', () => {
     ],
     [
       '/opt/koboldcpp-linux-x64 /m/q.gguf 5005 --usecublas normal 1',
-      'koboldcpp 127.0.0.1:5005 /m/q.gguf sees=1 lacks:--admin lacks:--admindir',
+      'koboldcpp 127.0.0.1:5005 /m/q.gguf sized sees=1 lacks:--admin lacks:--admindir',
     ],
     [
       '/usr/bin/python3 /opt/k/koboldcpp.py --model /m/q.gguf --admin --admindir /m',
-      'koboldcpp 127.0.0.1:5001(default) /m/q.gguf spread=all sleeps',
+      'koboldcpp 127.0.0.1:5001(default) /m/q.gguf sized spread=all sleeps',
     ],
     ['/srv/asr/.venv/bin/uvicorn server:app --host 127.0.0.1 --port 8203 --workers 1', 'http 127.0.0.1:8203 - gpu'],
     ['/srv/shop/.venv/bin/uvicorn shop:app --port 9000', 'http 127.0.0.1:9000 - gpu?'],

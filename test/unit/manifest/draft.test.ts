@@ -53,7 +53,7 @@ describe('text', () => {
         const it = (await load(written)).services.get('a');
         expect(it && 'verify' in it && it.verify?.prompt).toBe(prompt);
       }),
-      { numRuns: 500 },
+      { numRuns: 300 },
     );
   });
 
@@ -170,7 +170,7 @@ describe('whatever the units say', () => {
         const up = proposals.filter(({ unit }) => all[unit]?.active).map(({ name }) => name);
         expect(made.asked.filter((name) => !up.includes(name))).toEqual([]);
       }),
-      { numRuns: 300 },
+      { numRuns: 100 },
     );
   });
 });
