@@ -167,8 +167,8 @@ describe('whatever the units say', () => {
         );
         expect(read.modes.size).toBeGreaterThan(1);
         // What does not run is not asked.
-        const up = proposals.filter(({ unit }) => all[unit]?.active).map(({ name }) => name);
-        expect(made.asked.filter((name) => !up.includes(name))).toEqual([]);
+        const down = proposals.filter(({ unit }) => !all[unit]?.active).map(({ name }) => name);
+        expect(made.asked.filter((name) => down.includes(name))).toEqual([]);
       }),
       { numRuns: 100 },
     );
