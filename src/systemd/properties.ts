@@ -1,7 +1,7 @@
 /** Reading units: the cheap look at many, and the whole of one in one message. */
 import { GpumodError } from '../core/errors.ts';
 import type { UnitFacts } from '../core/facts.ts';
-import { SYSTEMD, unitPath } from './names.ts';
+import { SERVICE, SYSTEMD, unitPath } from './names.ts';
 import type { Session } from './session.ts';
 
 /** Property values by name, as the bus gave them. */
@@ -20,7 +20,6 @@ interface UnitRow {
 }
 
 const UNIT = `${SYSTEMD}.Unit`;
-const SERVICE = `${SYSTEMD}.Service`;
 
 /** What is read of a unit that is up, and besides of one that is neither up nor at rest. */
 const UP: readonly (readonly [iface: string, property: string])[] = [
@@ -100,6 +99,8 @@ export interface UnitReading {
   readonly loadError: { readonly type: string; readonly message: string };
   /** Path of the job that is queued or running for it, or undefined. */
   readonly job: string | undefined;
+  /** All of it, as the bus gave it. */
+  readonly all: Properties;
 }
 
 /** Reads all properties in one message, so that state, result and exit status belong together. Loads the unit. */
@@ -122,6 +123,7 @@ export async function readUnit(session: Session, unit: string, signal: AbortSign
     type: text(all['Type']),
     loadError: { type: text(errorType), message: text(errorMessage) },
     job: jobPath === '/' || jobPath === '' ? undefined : jobPath,
+    all,
   };
 }
 
@@ -150,8 +152,8 @@ function given<K extends string, V>(key: K, value: V | undefined): { readonly [P
   return value === undefined ? {} : ({ [key]: value } as { readonly [P in K]?: V });
 }
 
-const text = (value: unknown): string => (typeof value === 'string' ? value : '');
-const list = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
+export const text = (value: unknown): string => (typeof value === 'string' ? value : '');
+export const list = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
 /** systemd's 0 is "none", and its 2^64-1 ("not set") comes as bigint. */
 const positive = (value: unknown, factor = 1): number | undefined =>
   typeof value === 'number' && value > 0 ? Math.round(value * factor) : undefined;
