@@ -2,10 +2,10 @@
 import * as app from '../../app/status.ts';
 import type { Action } from '../action.ts';
 import { EXIT } from '../exit-code.ts';
-import { withHost } from './with-host.ts';
+import { opened } from './with-host.ts';
 
 export const status: Action = (call) =>
-  withHost(call, async (host, manifest) => {
+  opened(call, async (host, manifest) => {
     await call.view.status(await app.status(manifest, host, call.parts.stop, 'processes'));
     return EXIT.ok;
   });

@@ -31,7 +31,8 @@ export function withLock<C, T>(
   });
 }
 
-async function opened<T>(call: Call, work: (host: Host, manifest: Manifest) => Promise<T>): Promise<T> {
+/** For what tells of such a switch itself. */
+export async function opened<T>(call: Call, work: (host: Host, manifest: Manifest) => Promise<T>): Promise<T> {
   const host = await call.parts.openHost();
   try {
     return await work(host, await manifestOf(call));

@@ -4,8 +4,8 @@ import { visible } from '../../core/visible.ts';
 import type { Sink } from '../parts.ts';
 import { explainText } from './explain.ts';
 import { historyRows, NOTHING_ON_RECORD } from './history.ts';
-import { busyLines, fallbackText, gpuLines, lastLine, lastSwitchLines, modeLine, modeOf, planLine } from './lines.ts';
-import { holderRows } from './memory.ts';
+import { homeLines } from './home.ts';
+import { fallbackText, lastLine, modeLine, modeOf, planLine } from './lines.ts';
 import { ownerNote, warningsOf, warningWords } from './plan-words.ts';
 import { refusalWords } from './problem-words.ts';
 import type { Progress } from './progress.ts';
@@ -39,14 +39,7 @@ export function humanView({ out, err, style, errStyle, progress, quiet, verbose 
   };
   return {
     async status(status) {
-      print(
-        `${[modeLine(status, style), ...busyLines(status, style), ...gpuLines(status.now.gpu, style), ...lastSwitchLines(status, style)].join('\n')}\n\n`,
-      );
-      await table(serviceRows(status, undefined));
-      const holders = holderRows(status);
-      if (holders.rows.length === 0) return;
-      print('\nno service of the manifest:\n');
-      await table(holders);
+      print(`${(await homeLines(status, { style, paint: painter(style), columns: out.columns })).join('\n')}\n`);
     },
     modes: (status) => table(modeRows(status)),
     async mode(mode, manifest) {
@@ -123,7 +116,7 @@ const STATE_PAINT: Readonly<Record<string, keyof Style>> = {
 
 const OUTCOME_PAINT: Readonly<Record<string, keyof Style>> = { done: 'green', already: 'green', at: 'yellow' };
 
-function painter(style: Style): (column: string, cell: string) => Paint | undefined {
+export function painter(style: Style): (column: string, cell: string) => Paint | undefined {
   return (column, cell) => {
     if (column === 'OUTCOME') return style[OUTCOME_PAINT[cell.split(/[ ,]/)[0] ?? ''] ?? 'red'];
     if (column === 'STATE') return style[STATE_PAINT[cell.split(/[ ,]/)[0] ?? ''] ?? 'dim'];

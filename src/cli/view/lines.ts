@@ -1,6 +1,6 @@
 /** The sentences around tables: mode line, GPU lines, one line for each finished step, the last line of a switch. */
 import type { Status } from '../../app/status.ts';
-import type { GpuReading } from '../../core/facts.ts';
+import type { GpuReading, Why } from '../../core/facts.ts';
 import type { Manifest } from '../../core/model.ts';
 import { type Plan, RELEASES } from '../../core/plan.ts';
 import { progressOf, stepAtWork, type Underway, wentWell } from '../../core/record.ts';
@@ -8,7 +8,6 @@ import type { Event, StepReport, SwitchResult } from '../../core/report.ts';
 import { isDown, type Observation } from '../../core/state.ts';
 import { formatBytes, formatSeconds, GIB } from '../../core/units.ts';
 import { visible } from '../../core/visible.ts';
-import { cardNote } from './memory.ts';
 import { stepWords } from './plan-words.ts';
 import { whyWords } from './reasons.ts';
 import { lastSwitchLine, wayWords } from './recorded.ts';
@@ -40,22 +39,8 @@ export function lastSwitchLines({ last, now }: Status, style: Style): readonly s
   return [wentWell(last) ? style.dim(line) : style.red(line)];
 }
 
-const BAR = 24;
-
-export function gpuLines(gpu: GpuReading, style: Style): readonly string[] {
-  if (gpu.kind === 'unmeasured')
-    return [style.dim(`GPU memory not measured: ${whyWords(gpu.why)}; figures below are declared`)];
-  return gpu.gpus.map((card) => {
-    const { index, name, usedBytes, totalBytes } = card;
-    const label = style.dim([visible(name), cardNote(card)].filter((part) => part !== '').join(' '));
-    if (usedBytes === null) return `GPU ${index} ${label} memory not told`;
-    if (totalBytes === null) return `GPU ${index} ${formatBytes(usedBytes)} used ${label}`;
-    const share = totalBytes === 0 ? 0 : Math.min(1, usedBytes / totalBytes);
-    const full = Math.round(share * BAR);
-    const paint = share > 0.95 ? style.red : share > 0.8 ? style.yellow : style.green;
-    const bar = paint('█'.repeat(full)) + style.dim('░'.repeat(BAR - full));
-    return `GPU ${index} ${bar} ${formatBytes(usedBytes)} of ${formatBytes(totalBytes)} ${label}`;
-  });
+export function unmeasuredLine(why: Why, style: Style): string {
+  return style.dim(`GPU memory not measured: ${whyWords(why)}; figures below are declared`);
 }
 
 /** `+3.1s sleep vllm-chat L1, freed 6.1 GiB` */
@@ -124,16 +109,19 @@ export function eventLine(event: Event): string | undefined {
   }
 }
 
-/** `interrupted switch code→rag at step 3/6 (gpumod mode switch rag, pid 4711)` */
 export function interruptedLine(entry: Underway): string {
+  return `${interruptedWords(entry)}${entry.isMode ? '; the way back: gpumod back' : ''}`;
+}
+
+/** `interrupted switch code→rag at step 3/6 (gpumod mode switch rag, pid 4711)` */
+export function interruptedWords(entry: Underway): string {
   const { step, steps } = progressOf(entry);
   const runs = entry.phase === 'run';
   const way = runs ? entry.command.split(' -- ')[0] : wayWords(entry);
   const where = runs
     ? 'while a command ran'
     : `at step ${step}/${steps}${entry.phase === 'restore' ? ' of the way back' : ''}`;
-  const back = entry.isMode ? '; the way back: gpumod back' : '';
-  return `interrupted ${way} ${where} (gpumod ${entry.command}, pid ${entry.by.pid})${back}`;
+  return `interrupted ${way} ${where} (gpumod ${entry.command}, pid ${entry.by.pid})`;
 }
 
 /** `rag: 2 awake, 1 asleep, 5 stopped · 8.6/24.0 GiB · 6.4 s (plan 6.0 s, engines 6.2 s)` */

@@ -4,7 +4,7 @@ import { type Attribution, drift, isContained, measuredBytes } from '../../core/
 import type { GpuFacts, GpuProcess, GpuReading } from '../../core/facts.ts';
 import type { Service } from '../../core/model.ts';
 import { isDown, type ServiceState } from '../../core/state.ts';
-import { formatBytes } from '../../core/units.ts';
+import { formatBytes, GIB, MIB } from '../../core/units.ts';
 import type { Rows } from './rows.ts';
 
 export interface Holding {
@@ -30,6 +30,15 @@ export function holdingOf(service: Service, state: ServiceState | undefined, hel
 export function driftNote({ drift: share }: Holding): string {
   if (share === undefined) return '';
   return `${Math.round(Math.abs(share) * 100)} % ${share > 0 ? 'more' : 'less'} memory than declared`;
+}
+
+/** `8.1/6.8 GiB ▲`: held and declared, marked where it has drifted; `?` = not known; empty = neither. */
+export function holdingWords({ measuredBytes, declaredBytes, drift: share }: Holding): string {
+  if (declaredBytes === undefined) return measuredBytes === undefined ? '' : formatBytes(measuredBytes);
+  const isSmall = Math.max(measuredBytes ?? 0, declaredBytes) < GIB;
+  const number = (bytes: number) => (isSmall ? String(Math.round(bytes / MIB)) : (bytes / GIB).toFixed(1));
+  const figures = `${measuredBytes === undefined ? '?' : number(measuredBytes)}/${number(declaredBytes)}`;
+  return `${figures} ${isSmall ? 'MiB' : 'GiB'}${share === undefined ? '' : share > 0 ? ' ▲' : ' ▼'}`;
 }
 
 /** Where a card's figures are not the card's own; empty = they are. */

@@ -5,7 +5,15 @@ import type { Sink } from '../parts.ts';
 import { explainLines } from './explained.ts';
 import { historyRows, NOTHING_ON_RECORD } from './history.ts';
 import { errorText } from './human.ts';
-import { busyLines, fallbackText, gpuLines, lastLine, lastSwitchLines, modeOf } from './lines.ts';
+import {
+  busyLines,
+  fallbackText,
+  interruptedLine,
+  lastLine,
+  lastSwitchLines,
+  modeOf,
+  unmeasuredLine,
+} from './lines.ts';
 import { warningsOf, warningWords } from './plan-words.ts';
 import type { Progress } from './progress.ts';
 import { comparedRows, modeMemberRows, modeRows, planRows, type Rows, serviceRows } from './rows.ts';
@@ -21,12 +29,14 @@ export function plainView(out: Sink, err: Sink, progress: Progress, quiet: boole
   return {
     status(status) {
       print(`mode\t${status.current.kind === 'mode' ? status.current.mode : 'none'}\n`);
-      for (const line of [...busyLines(status, style), ...lastSwitchLines(status, style)])
+      const { underway } = status;
+      const dead = underway && !underway.isAtWork ? [interruptedLine(underway.entry)] : [];
+      for (const line of [...dead, ...busyLines(status, style), ...lastSwitchLines(status, style)])
         err.write(visible(`${line}\n`));
       if (status.now.gpu.kind === 'measured')
         for (const { index, usedBytes, totalBytes } of status.now.gpu.gpus)
           print(`gpu\t${index}\t${usedBytes ?? '-'}\t${totalBytes ?? '-'}\n`);
-      else err.write(`${gpuLines(status.now.gpu, style).join('\n')}\n`);
+      else err.write(`${unmeasuredLine(status.now.gpu.why, style)}\n`);
       for (const { gpu, pid, bytes, command } of status.held?.foreign ?? [])
         print(`foreign\t${gpu}\t${pid}\t${bytes ?? '-'}\t${(command ?? '-').replaceAll('\t', ' ')}\n`);
       table(serviceRows(status, undefined));

@@ -7,7 +7,7 @@ import type { Plan, Step, StepKind } from '../../core/plan.ts';
 import type { Problem } from '../../core/problem.ts';
 import type { ObservedService, ServiceState } from '../../core/state.ts';
 import { formatBytes, formatSeconds } from '../../core/units.ts';
-import { driftNote, holdingOf } from './memory.ts';
+import { driftNote, holdingOf, holdingWords } from './memory.ts';
 import { becauseWords, fallbackWords, napNote, stateNote, stateWords, stepWords } from './plan-words.ts';
 import { refusalWords } from './problem-words.ts';
 
@@ -18,36 +18,48 @@ export interface Rows {
   readonly optional?: readonly (string | readonly string[])[];
 }
 
-export function serviceRows({ manifest, now, held }: Status, names: readonly string[] | undefined): Rows {
-  const services = [...manifest.services.values()].filter((service) => !names || names.includes(service.name));
+export function serviceRows(status: Status, names: readonly string[] | undefined): Rows {
   return {
-    head: ['SERVICE', 'STATE', 'ENGINE', 'GPU', 'MEMORY', 'DECLARED', 'PORT', 'UP', 'NOTE'],
-    rows: services.map((service) => serviceRow(service, now.services.get(service.name), held, now.atMs)),
+    ...rowsOf(status, ['SERVICE', 'STATE', 'ENGINE', 'GPU', 'MEMORY', 'DECLARED', 'PORT', 'UP', 'NOTE'], names),
     optional: ['ENGINE', 'GPU', 'UP', 'PORT'],
   };
 }
 
-function serviceRow(
-  service: Service,
-  seen: ObservedService | undefined,
-  held: Attribution | undefined,
-  nowMs: number,
-): readonly string[] {
+/** The same in fewer columns, so that what matters has room beside each other on 80. */
+export function homeRows(status: Status): Rows {
+  const gpus = new Set([...status.manifest.services.values()].flatMap((service) => service.gpus));
+  const head: readonly Column[] = ['SERVICE', 'STATE', 'HELD/DECLARED', 'GPU', 'PORT', 'UP', 'ENGINE', 'NOTE'];
+  return {
+    ...rowsOf(status, gpus.size > 1 ? head : head.filter((each) => each !== 'GPU')),
+    optional: ['ENGINE', 'PORT', 'UP', 'GPU', 'NOTE', 'HELD/DECLARED'],
+  };
+}
+
+function rowsOf({ manifest, now, held }: Status, head: readonly Column[], names?: readonly string[]): Rows {
+  const services = [...manifest.services.values()].filter((service) => !names || names.includes(service.name));
+  const cells = services.map((service) => cellsOf(service, now.services.get(service.name), held, now.atMs));
+  return { head, rows: cells.map((each) => head.map((column) => each[column])) };
+}
+
+type Column = keyof ReturnType<typeof cellsOf>;
+
+function cellsOf(service: Service, seen: ObservedService | undefined, held: Attribution | undefined, nowMs: number) {
   const engine = seen?.engine;
   const holding = holdingOf(service, seen?.state, held);
   const notes = [seen ? noteOf(seen) : '', driftNote(holding)];
   const version = engine && 'version' in engine && engine.version ? ` ${engine.version}` : '';
-  return [
-    service.name,
-    seen ? stateCell(service, seen.state) : 'unknown',
-    `${service.engine}${version}`,
-    service.gpus.join(','),
-    bytesCell(holding.measuredBytes),
-    bytesCell(holding.declaredBytes),
-    portOf(service),
-    upCell(seen, nowMs),
-    notes.filter((note) => note !== '').join('; '),
-  ];
+  return {
+    SERVICE: service.name,
+    STATE: seen ? stateCell(service, seen.state) : 'unknown',
+    ENGINE: `${service.engine}${version}`,
+    GPU: service.gpus.join(','),
+    MEMORY: bytesCell(holding.measuredBytes),
+    DECLARED: bytesCell(holding.declaredBytes),
+    'HELD/DECLARED': holdingWords(holding),
+    PORT: portOf(service),
+    UP: upCell(seen, nowMs),
+    NOTE: notes.filter((note) => note !== '').join('; '),
+  };
 }
 
 function noteOf({ state, nap }: ObservedService): string {

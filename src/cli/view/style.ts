@@ -50,10 +50,14 @@ export function styleFor(color: boolean): Style {
 
 const OWN_CODES = new RegExp(`(\u001b\\[(?:${Object.values(CODES).flat().join('|')})m)`);
 
+/** Text and colours of ours by turns: each second one is a colour. */
+export function colourOrText(text: string): readonly string[] {
+  return text.split(OWN_CODES);
+}
+
 /** A text with colours of ours, and nothing else in it that a terminal would obey. */
 export function shown(text: string): string {
-  return text
-    .split(OWN_CODES)
+  return colourOrText(text)
     .map((part, index) => (index % 2 === 1 ? part : visible(part)))
     .join('');
 }

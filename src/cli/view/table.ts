@@ -28,29 +28,35 @@ export interface Layout {
   readonly paint?: (column: string, cell: string) => Paint | undefined;
   /** What the table is to fit into; undefined: one line a row, however long. */
   readonly columns: number | undefined;
+  /** One line a row: what is too long is cut, not wrapped. */
+  readonly isCut?: boolean;
 }
 
 const GAP = 2;
-/** The last column wraps, but not narrower than this. */
+/** The last column wraps or is cut, and optional ones are left out before it is narrower than this. */
 const NARROWEST = 20;
+const NARROWEST_CUT = 28;
 
 /** Columns without any text are left out, and on a narrow terminal the optional ones. Ends with a newline. */
 export function renderTable(
   { head, rows: raw, optional = [] }: Rows,
-  { style, paint, columns = Infinity }: Layout,
+  { style, paint, columns = Infinity, isCut = false }: Layout,
 ): string {
   const rows = raw.map((row) => row.map((cell) => visible(cell).replace(/\s*\n\s*/g, ' ')));
-  const kept = columnsThatFit({ head, rows, optional }, columns);
+  const kept = columnsThatFit({ head, rows, optional }, columns, isCut);
   const cells = rows.map((row) => kept.map(({ index }) => row[index] ?? ''));
   const last = kept.length - 1;
-  const room = Math.max(NARROWEST, columns - kept.slice(0, last).reduce((sum, { width }) => sum + width + GAP, 0));
+  const room = Math.max(
+    isCut ? 1 : NARROWEST,
+    columns - kept.slice(0, last).reduce((sum, { width }) => sum + width + GAP, 0),
+  );
   const table = new Table({
     chars: NO_LINES,
     style: { head: [], border: [], compact: true, 'padding-left': 0, 'padding-right': 0 },
     head: kept.map(({ title }) => style.dim(title)),
     // Unset: as wide as it takes, also for text that is wider than it is long.
     colWidths: kept.map(({ width }, j) => (j < last ? width : room === Infinity ? null : Math.min(width, room))),
-    wordWrap: true,
+    wordWrap: !isCut,
   });
   for (const row of cells) table.push(row.map((cell, j) => paint?.(kept[j]?.title ?? '', cell)?.(cell) ?? cell));
   return `${table.toString().replace(/[ ]+$/gm, '')}\n`;
@@ -63,16 +69,18 @@ interface Column {
   readonly width: number;
 }
 
-function columnsThatFit({ head, rows, optional }: Required<Rows>, columns: number): readonly Column[] {
+function columnsThatFit({ head, rows, optional }: Required<Rows>, columns: number, isCut: boolean): readonly Column[] {
   const all = head.map((title, index) => ({
     index,
     title,
     width: Math.max(title.length, ...rows.map((row) => row[index]?.length ?? 0)),
   }));
   let kept = all.filter(({ index }) => rows.some((row) => row[index]));
-  for (const titles of optional) {
+  for (const [i, titles] of optional.entries()) {
+    // The least of all goes as soon as something would be cut.
+    const least = isCut ? (i === 0 ? Infinity : NARROWEST_CUT) : NARROWEST;
     const wide = kept.reduce(
-      (sum, { width }, j) => sum + (j === kept.length - 1 ? Math.min(width, NARROWEST) : width + GAP),
+      (sum, { width }, j) => sum + (j === kept.length - 1 ? Math.min(width, least) : width + GAP),
       0,
     );
     if (wide <= columns) break;

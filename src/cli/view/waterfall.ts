@@ -1,21 +1,10 @@
 /** A plan as a picture, for a terminal: what each card holds, a bar for each step in the order of time. */
 import type { CardTimeline, Moment, Plan } from '../../core/plan.ts';
-import { formatBytes, GIB } from '../../core/units.ts';
 import { visible } from '../../core/visible.ts';
+import { barOf, fillingWords, legendOf } from './bar.ts';
+import { widthOf } from './fit.ts';
 import { stepWords } from './plan-words.ts';
-import type { Paint, Style } from './style.ts';
-
-/** What a cell of a bar stands for. */
-type Part = 'foreign' | 'asleep' | 'awake' | 'free' | 'reserve';
-
-const GLYPHS: Readonly<Record<Part, string>> = { foreign: '▒', asleep: '▓', awake: '█', free: '░', reserve: '·' };
-const PAINTS: Readonly<Record<Part, keyof Style>> = {
-  foreign: 'yellow',
-  asleep: 'cyan',
-  awake: 'green',
-  free: 'dim',
-  reserve: 'dim',
-};
+import type { Style } from './style.ts';
 
 const NARROWEST_BAR = 10;
 const WIDEST_BAR = 72;
@@ -53,7 +42,7 @@ function lineOf(card: CardTimeline, moment: Moment, words: ReadonlyMap<string, s
     card,
     moment,
     time: `+${moment.atSeconds.toFixed(1)} s`,
-    figure: figureOf(card, moment),
+    figure: fillingWords({ ...card, ...moment }),
     words: moment.step === null ? 'now' : (words.get(moment.step) ?? moment.step),
   };
 }
@@ -78,78 +67,26 @@ function widthsFor(lines: readonly Line[], columns: number): Widths {
 }
 
 function drawn({ card, moment, time, figure, words }: Line, widths: Widths, style: Style): string {
-  const bar = widths.bar === 0 ? '' : `${barOf(card, moment, widths.bar, style)} `;
+  const bar = widths.bar === 0 ? '' : `${barOf({ ...card, ...moment }, widths.bar, style)} `;
   const said = words.length > widths.words ? `${words.slice(0, widths.words - 1)}…` : words;
   return `${time.padStart(widths.time)}${GAP}${bar}${figure.padStart(widths.figure)}${GAP}${said}`;
 }
 
-/** `12.0/24.0 GiB`. */
-function figureOf({ totalBytes }: CardTimeline, { usedBytes }: Moment): string {
-  if (totalBytes === null) return usedBytes === null ? '?' : formatBytes(usedBytes);
-  return `${usedBytes === null ? '?' : (usedBytes / GIB).toFixed(1)}/${(totalBytes / GIB).toFixed(1)} GiB`;
-}
-
-function barOf(card: CardTimeline, moment: Moment, width: number, style: Style): string {
-  const painted = ([part, cells]: readonly [Part, number]) =>
-    (style[PAINTS[part]] as Paint)(GLYPHS[part].repeat(cells));
-  const parts = cellsOf(card, moment, width).filter(([, cells]) => cells > 0);
-  return parts.length === 0 ? ' '.repeat(width) : parts.map(painted).join('');
-}
-
-/** Cells of each part from left to right, `width` in all; none where the use or the size is not known. */
-export function cellsOf(
-  { totalBytes, reserveBytes, foreignBytes }: Omit<CardTimeline, 'index' | 'timeline'>,
-  { usedBytes, asleepBytes }: Pick<Moment, 'usedBytes' | 'asleepBytes'>,
-  width: number,
-): readonly (readonly [Part, number])[] {
-  if (usedBytes === null || totalBytes === null || totalBytes <= 0) return [];
-  const foreign = Math.min(foreignBytes ?? 0, usedBytes);
-  const asleep = Math.min(asleepBytes, usedBytes - foreign);
-  const ends: readonly (readonly [Part, number])[] = [
-    ['foreign', foreign],
-    ['asleep', foreign + asleep],
-    ['awake', usedBytes],
-    // What eats into the reserve hides it.
-    ['free', Math.max(usedBytes, totalBytes - reserveBytes)],
-    ['reserve', totalBytes],
-  ];
-  let from = 0;
-  return ends.map(([part, bytes]) => {
-    const to = Math.max(from, Math.min(width, Math.round((bytes / totalBytes) * width)));
-    const cells = to - from;
-    from = to;
-    return [part, cells] as const;
-  });
-}
-
 /** Only of what is there to see. */
 function legend(cards: readonly CardTimeline[], style: Style, columns: number): string {
-  const sized = cards.filter(({ totalBytes }) => totalBytes !== null);
-  if (sized.length === 0) return '';
-  const isThere = (part: Part) =>
-    sized.some((card) =>
-      card.timeline.some((moment) => cellsOf(card, moment, WIDEST_BAR).some(([is, cells]) => is === part && cells > 0)),
-    );
-  const words: Readonly<Record<Part, string>> = {
-    foreign: 'not of the manifest',
-    asleep: 'asleep',
-    // Who else holds some may not be told.
-    awake: sized.every(({ foreignBytes }) => foreignBytes !== null) ? 'awake' : 'in use',
-    free: 'free',
-    reserve: 'reserve',
-  };
-  const parts = (Object.keys(words) as Part[]).filter(isThere);
-  const texts = parts.map((part) => `${GLYPHS[part]} ${words[part]}`);
-  return `${wrapped([...texts, '(a sleep or stop counts at its end)'], columns)
-    .map((each) => style.dim(each))
-    .join('\n')}\n`;
+  const texts = legendOf(
+    cards.flatMap((card) => card.timeline.map((moment) => ({ ...card, ...moment }))),
+    style,
+  );
+  if (texts.length === 0) return '';
+  return `${wrapped([...texts, style.dim('(a sleep or stop counts at its end)')], columns).join('\n')}\n`;
 }
 
 function wrapped(texts: readonly string[], columns: number): readonly string[] {
   const lines: string[] = [];
   for (const text of texts) {
     const last = lines.at(-1);
-    if (last !== undefined && last.length + GAP.length + text.length <= columns)
+    if (last !== undefined && widthOf(last) + GAP.length + widthOf(text) <= columns)
       lines[lines.length - 1] = `${last}${GAP}${text}`;
     else lines.push(text);
   }

@@ -3,8 +3,8 @@ import { describe, expect, it } from 'vitest';
 import type { Status } from '../../../src/app/status.ts';
 import type { Sink } from '../../../src/cli/parts.ts';
 import { statusDocument } from '../../../src/cli/view/documents.ts';
+import { gpuLines } from '../../../src/cli/view/home.ts';
 import { humanView } from '../../../src/cli/view/human.ts';
-import { gpuLines } from '../../../src/cli/view/lines.ts';
 import { plainView } from '../../../src/cli/view/plain.ts';
 import type { Progress } from '../../../src/cli/view/progress.ts';
 import { styleFor } from '../../../src/cli/view/style.ts';
@@ -83,11 +83,11 @@ const drifted = reading(
 describe('status', () => {
   it('shows measured beside declared, and marks drift of services at rest', async () => {
     const text = await shown(drifted);
-    expect(line(text, 'chat ')).toMatch(/6\.0 GiB +5\.0 GiB .*20 % more memory than declared$/);
-    expect(line(text, 'embedding')).toMatch(/512 MiB +1\.0 GiB .*50 % less memory than declared$/);
-    expect(line(text, 'reranker')).toMatch(/2\.0 GiB +5\.0 GiB/);
+    expect(line(text, 'chat ')).toMatch(/6\.0\/5\.0 GiB ▲ .*20 % more memory than declared$/);
+    expect(line(text, 'embedding')).toMatch(/0\.5\/1\.0 GiB ▼ .*50 % less memory than declared$/);
+    expect(line(text, 'reranker')).toMatch(/2\.0\/5\.0 GiB +\d/);
     expect(line(text, 'reranker')).not.toContain('%');
-    expect(line(text, 'code')).toMatch(/awake +llamacpp +0 +5\.0 GiB +\d/);
+    expect(line(text, 'code')).toMatch(/awake +\?\/5\.0 GiB +\d/);
   });
 
   it('shows who else holds memory, with pid, size and command', async () => {
@@ -100,12 +100,11 @@ describe('status', () => {
   it('keeps within 80 columns', async () => {
     const lines = (await shown(drifted, 80)).split('\n');
     expect(Math.max(...lines.map(({ length }) => length))).toBeLessThanOrEqual(80);
-    expect(lines.join(' ')).toContain('DECLARED');
+    expect(lines.join(' ')).toContain('HELD/DECLARED');
   });
 
   it('without a list of processes shows what is declared', async () => {
-    expect(await shown(card(24))).not.toContain('MEMORY');
-    expect(line(await shown(card(24)), 'chat ')).toContain('5.0 GiB');
+    expect(line(await shown(card(24)), 'chat ')).toContain(' ?/5.0 GiB ');
   });
 
   it('as plain lines', async () => {
@@ -140,12 +139,12 @@ describe('status', () => {
 
 it.each<[string, Partial<GpuFacts>, RegExp]>([
   ['unified', { unified: true, sumOf: 'processes' }, /\(the host's memory; used: sum of its processes\)/],
-  ['no total', { totalBytes: null, sumOf: 'processes' }, /^GPU 0 0 MiB used card \(used: sum/],
-  ['no used', { usedBytes: null, unified: true }, /memory not told$/],
+  ['no total', { totalBytes: null, sumOf: 'processes' }, /^GPU 0 0 MiB used +card \(used: sum/],
+  ['no used', { usedBytes: null, unified: true }, /^GPU 0 +memory not told +card \(the host's memory\)$/],
   ['MIG', { sumOf: 'instances' }, /\(sum of its MIG instances\)/],
   ['Grace', { releaseUntold: true }, /\(freed memory may go on counting as used\)/],
 ])('a card says where its figures come from: %s', (_, facts, words) => {
   const cards = card(24);
   const gpus = cards.kind === 'measured' ? cards.gpus.map((each) => ({ ...each, ...facts })) : [];
-  expect(gpuLines({ kind: 'measured', gpus }, styleFor(false))[0]).toMatch(words);
+  expect(gpuLines(statusOf({ kind: 'measured', gpus }), styleFor(false))[0]).toMatch(words);
 });

@@ -1,8 +1,9 @@
 /** The picture of a plan: every bar is as wide as the next, every line fits, and every kind of memory has its own glyph. */
 import { stripVTControlCharacters } from 'node:util';
 import { describe, expect, it } from 'vitest';
+import { cellsOf, type Filling } from '../../../src/cli/view/bar.ts';
 import { styleFor } from '../../../src/cli/view/style.ts';
-import { cellsOf, waterfall } from '../../../src/cli/view/waterfall.ts';
+import { waterfall } from '../../../src/cli/view/waterfall.ts';
 import type { GpuProcess, GpuReading } from '../../../src/core/facts.ts';
 import type { Manifest } from '../../../src/core/model.ts';
 import type { Plan } from '../../../src/core/plan.ts';
@@ -136,11 +137,12 @@ describe('the picture of a plan', () => {
 });
 
 describe('the cells of a bar', () => {
-  const cells = (card_: Parameters<typeof cellsOf>[0], usedBytes: number | null, asleepBytes = 0) =>
-    Object.fromEntries(cellsOf(card_, { usedBytes, asleepBytes }, 20).filter(([, count]) => count > 0));
+  type Card = Omit<Filling, 'usedBytes' | 'asleepBytes'>;
+  const cells = (card_: Card, usedBytes: number | null, asleepBytes = 0) =>
+    Object.fromEntries(cellsOf({ ...card_, usedBytes, asleepBytes }, 20).filter(([, count]) => count > 0));
   const bare = { totalBytes: 100, reserveBytes: 10, foreignBytes: null };
 
-  it.each<[string, Parameters<typeof cellsOf>[0], number | null, number, object]>([
+  it.each<[string, Card, number | null, number, object]>([
     ['empty', bare, 0, 0, { free: 18, reserve: 2 }],
     ['half', bare, 50, 0, { awake: 10, free: 8, reserve: 2 }],
     ['into the reserve', bare, 95, 0, { awake: 19, reserve: 1 }],
@@ -148,6 +150,7 @@ describe('the cells of a bar', () => {
     ['all kinds', { ...bare, foreignBytes: 10 }, 50, 20, { foreign: 2, asleep: 4, awake: 4, free: 8, reserve: 2 }],
     ['less in use than said of others', { ...bare, foreignBytes: 60 }, 50, 20, { foreign: 10, free: 8, reserve: 2 }],
     ['less in use than declared asleep', bare, 10, 20, { asleep: 2, free: 16, reserve: 2 }],
+    ['a small reserve', { ...bare, reserveBytes: 1 }, 50, 0, { awake: 10, free: 9, reserve: 1 }],
     ['all reserved', { ...bare, reserveBytes: 200 }, 0, 0, { reserve: 20 }],
     ['use not known', bare, null, 0, {}],
     ['size not known', { ...bare, totalBytes: null }, 50, 0, {}],
