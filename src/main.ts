@@ -1,6 +1,6 @@
 /** The program's edge: the only file that touches `process`. Wires the real parts, turns signals into one abort. */
 import { homedir } from 'node:os';
-import type { Parts, Sink } from './cli/parts.ts';
+import type { Parts, Sink, Terminal } from './cli/parts.ts';
 import { run } from './cli/run.ts';
 import { GpumodError } from './core/errors.ts';
 import type { Manifest } from './core/model.ts';
@@ -29,19 +29,60 @@ function homeOfUser(): string {
 }
 
 function sink(stream: NodeJS.WriteStream): Sink {
+  const closed = new AbortController();
   // `gpumod status | head -1`: who reads no further is not an error of ours.
   // Nor may a full disk under a log end a switch half way; what was asked for and could not be written is told at the end.
   stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE' && stream === process.stdout) lost = error.message;
+    if (error.code === 'EPIPE') closed.abort();
+    else if (stream === process.stdout) lost = error.message;
   });
+  const write = (text: string) => {
+    if (stream.writable) stream.write(text);
+  };
   return {
-    write: (text) => {
-      if (stream.writable) stream.write(text);
-    },
+    write,
     isTerminal: stream.isTTY === true,
-    columns: stream.isTTY ? stream.columns : undefined,
+    get columns() {
+      return stream.isTTY ? stream.columns : undefined;
+    },
+    closed: closed.signal,
+    ...(stream.isTTY && stream.columns > 0 && stream.rows > 0 ? { terminal: terminalOf(stream, write) } : {}),
   };
 }
+
+/** What gives each terminal back as it was; empty: it is. */
+const atEnd = new Map<NodeJS.WriteStream, string>();
+
+function terminalOf(stream: NodeJS.WriteStream, write: Sink['write']): Terminal {
+  return {
+    get rows() {
+      return stream.rows;
+    },
+    draw: (pieces) => write(pieces.map((piece) => (typeof piece === 'string' ? piece : piece.code)).join('')),
+    atEnd: (code) => atEnd.set(stream, code),
+    onResize(changed) {
+      stream.on('resize', changed);
+      return () => stream.off('resize', changed);
+    },
+  };
+}
+
+function giveTerminalsBack(): void {
+  for (const [stream, code] of atEnd) if (code !== '') stream.write(code);
+  atEnd.clear();
+  if (process.stdin.isRaw) process.stdin.setRawMode(false);
+}
+
+const keys: NonNullable<Parts['keys']> = (pressed) => {
+  const { stdin } = process;
+  const heard = (data: Buffer) => {
+    for (const key of data.toString()) pressed(key);
+  };
+  stdin.on('data', heard).setRawMode(true).resume();
+  return () => {
+    stdin.off('data', heard).setRawMode(false).pause();
+  };
+};
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 type Signal = (typeof SIGNALS)[number];
@@ -62,6 +103,7 @@ function stopOnSignal(): AbortSignal {
 }
 
 function endAtOnce(signal: Signal): void {
+  giveTerminalsBack();
   process.removeAllListeners(signal);
   process.kill(process.pid, signal);
 }
@@ -149,6 +191,7 @@ const parts: Parts = {
   stop,
   hide: secrets.hide,
   ...(process.stdin.isTTY && process.stderr.isTTY ? { ask: askAt(stop) } : {}),
+  ...(process.stdin.isTTY ? { keys } : {}),
   async loadManifest(path) {
     const [{ loadCached }, { openPrivateFolder }, { trusted }] = await Promise.all([
       import('./manifest/cached.ts'),
@@ -183,6 +226,7 @@ const parts: Parts = {
 };
 
 process.on('exit', () => {
+  giveTerminalsBack();
   if (lost === undefined) return;
   if (process.stderr.writable) process.stderr.write(`error: can't write to standard output: ${lost}\n`);
   process.exitCode ||= 1;

@@ -61,8 +61,19 @@ const MODE_OPTIONS: readonly OptionSpec[] = [
 export const COMMANDS: readonly CommandSpec[] = [
   {
     path: 'status',
-    help: 'mode, GPUs and services as they are now',
-    examples: ['gpumod status', 'gpumod status --json | jq .mode.name'],
+    help: 'mode, GPUs and services as they are now, and what to do next',
+    options: [
+      {
+        flags: '--watch [interval]',
+        help: 'again and again (default: every 2s; at least 0.5s): a page on a terminal until q or Ctrl-C; with -o ndjson one document a line; else blocks with an empty line between',
+      },
+    ],
+    examples: [
+      'gpumod status',
+      'gpumod status --watch=5s',
+      'gpumod status --json | jq .mode.name',
+      'gpumod status --watch=1m -o ndjson >> box.ndjson',
+    ],
     action: 'status',
   },
   {

@@ -9,8 +9,27 @@ import type { ProgramEnd } from '../core/program.ts';
 export interface Sink {
   write(text: string): void;
   readonly isTerminal: boolean;
-  /** Width of the terminal in columns; undefined off one. */
+  /** Width of the terminal in columns, as it is now; undefined off one. */
   readonly columns: number | undefined;
+  /** Absent off a terminal, and on one that does not tell its size. */
+  readonly terminal?: Terminal;
+  /** Aborts when nobody reads any more. */
+  readonly closed?: AbortSignal;
+}
+
+/** Text, or a code of ours that the terminal is to obey. */
+export type Piece = string | { readonly code: string };
+
+/** What can be done with a terminal besides writing one line after the other. */
+export interface Terminal {
+  /** As it is now. */
+  readonly rows: number;
+  /** In one go, so that nothing flickers. */
+  draw(pieces: readonly Piece[]): void;
+  /** What gives the terminal back as it was, should the program end without: written however it ends, but for kill -9. */
+  atEnd(code: string): void;
+  /** Calls back at every change of its size; the returned function ends that. */
+  onResize(changed: () => void): () => void;
 }
 
 export interface Parts {
@@ -23,6 +42,8 @@ export interface Parts {
   readonly stop: AbortSignal;
   /** One line of answer from whoever sits at the terminal; undefined at its end. Absent: nobody does. */
   readonly ask?: (question: string) => Promise<string | undefined>;
+  /** Every key that is pressed, Ctrl-C among them; the returned function ends that. Absent: nobody sits at the terminal. */
+  readonly keys?: (pressed: (key: string) => void) => () => void;
   /** `path`: of `--manifest`. */
   loadManifest(path: string | undefined): Promise<Manifest>;
   /** Its files, also when there are faults in them. */

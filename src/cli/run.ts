@@ -1,7 +1,7 @@
 /** One command: arguments → action → exit code; the only catch-all. */
 import { type AnyGpumodError, GpumodError, isGpumodError } from '../core/errors.ts';
 import { EXIT, exitCodeOf } from './exit-code.ts';
-import type { Parts, Sink } from './parts.ts';
+import type { Parts, Sink, Terminal } from './parts.ts';
 import { parse } from './program.ts';
 import { demoSpeed } from './speed.ts';
 import { shown } from './view/style.ts';
@@ -32,7 +32,28 @@ export async function run(argv: readonly string[], version: string, given: Parts
 
 /** All that is printed passes here: no secret, and nothing of others that a terminal would obey. */
 function safe(sink: Sink, hide: Parts['hide']): Sink {
-  return { ...sink, write: (text) => sink.write(shown(hide(text))) };
+  const clean = (text: string) => shown(hide(text));
+  const { isTerminal, terminal, closed } = sink;
+  return {
+    isTerminal,
+    get columns() {
+      return sink.columns;
+    },
+    write: (text) => sink.write(clean(text)),
+    ...(closed ? { closed } : {}),
+    ...(terminal ? { terminal: safeTerminal(terminal, clean) } : {}),
+  };
+}
+
+function safeTerminal(terminal: Terminal, clean: (text: string) => string): Terminal {
+  return {
+    get rows() {
+      return terminal.rows;
+    },
+    draw: (pieces) => terminal.draw(pieces.map((piece) => (typeof piece === 'string' ? clean(piece) : piece))),
+    atEnd: (code) => terminal.atEnd(code),
+    onResize: (changed) => terminal.onResize(changed),
+  };
 }
 
 /** Who has changed something does not throw. */

@@ -1,11 +1,35 @@
-/** `gpumod status` */
+/** `gpumod status`, once or again and again */
 import * as app from '../../app/status.ts';
-import type { Action } from '../action.ts';
+import { GpumodError } from '../../core/errors.ts';
+import type { Action, Call } from '../action.ts';
 import { EXIT } from '../exit-code.ts';
+import { durationMs, text } from '../options.ts';
 import { opened } from './with-host.ts';
 
-export const status: Action = (call) =>
-  opened(call, async (host, manifest) => {
-    await call.view.status(await app.status(manifest, host, call.parts.stop, 'processes'));
+const USUAL_MS = 2_000;
+const LEAST_MS = 500;
+const MOST_MS = 86_400_000;
+
+export const status: Action = async (call) => {
+  const everyMs = call.options['watch'] === undefined ? undefined : intervalOf(call);
+  return opened(call, async (host, manifest) => {
+    const look = (signal: AbortSignal) => app.status(manifest, host, signal, 'processes');
+    if (everyMs !== undefined) {
+      const { watch } = await import('./watch.ts');
+      return watch(call, everyMs, host.clock, look);
+    }
+    await call.view.status(await look(call.parts.stop));
     return EXIT.ok;
   });
+};
+
+function intervalOf(call: Call): number {
+  if (call.options['json'] === true || text(call, 'output') === 'json')
+    throw new GpumodError('usage', {
+      problem: '--watch makes many documents, and --json is one',
+      hint: 'one document a line: gpumod status --watch -o ndjson',
+    });
+  const everyMs = durationMs(call, 'watch') ?? USUAL_MS;
+  if (everyMs >= LEAST_MS && everyMs <= MOST_MS) return everyMs;
+  throw new GpumodError('usage', { problem: `--watch: '${text(call, 'watch')}' is not between 0.5s and 24h` });
+}

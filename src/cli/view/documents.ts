@@ -21,6 +21,7 @@ export const SCHEMA_VERSION = 1;
 export function statusDocument(status: Status): object {
   return {
     schemaVersion: SCHEMA_VERSION,
+    atUnixSeconds: rounded(status.now.atMs / 1000),
     mode: currentDocument(status.current),
     ...gpuDocument(status.now.gpu),
     hostMemory: status.now.hostMemory ?? null,

@@ -33,3 +33,15 @@ export function cut(text: string, columns: number): string {
   const parts = colourOrText(text).map((part, i) => (i % 2 === 1 ? part : shortened(part)));
   return columns > 0 ? parts.join('') : '';
 }
+
+/** Pieces side by side, on as many lines as they take. */
+export function wrapped(pieces: readonly string[], columns: number, gap: string): readonly string[] {
+  const lines: string[] = [];
+  for (const piece of pieces) {
+    const last = lines.at(-1);
+    if (last !== undefined && widthOf(last) + gap.length + widthOf(piece) <= columns)
+      lines[lines.length - 1] = `${last}${gap}${piece}`;
+    else lines.push(piece);
+  }
+  return lines;
+}

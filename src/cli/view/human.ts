@@ -12,6 +12,7 @@ import type { Progress } from './progress.ts';
 import { comparedRows, modeMemberRows, modeRows, planRows, type Rows, serviceRows } from './rows.ts';
 import type { Paint, Style } from './style.ts';
 import type { View } from './view.ts';
+import { openWatch } from './watch.ts';
 import { waterfall } from './waterfall.ts';
 import { errorWords, openToAllWords } from './words.ts';
 
@@ -26,9 +27,11 @@ export interface HumanParts {
   readonly quiet: boolean;
   /** Also the calls of each step. */
   readonly verbose: boolean;
+  /** The terminal can draw over what it shows. */
+  readonly isMoving: boolean;
 }
 
-export function humanView({ out, err, style, errStyle, progress, quiet, verbose }: HumanParts): View {
+export function humanView({ out, err, style, errStyle, progress, quiet, verbose, isMoving }: HumanParts): View {
   const print = (text: string) => out.write(text);
   const table = async (rows: Rows) => {
     const { renderTable } = await import('./table.ts');
@@ -41,6 +44,12 @@ export function humanView({ out, err, style, errStyle, progress, quiet, verbose 
     async status(status) {
       print(`${(await homeLines(status, { style, paint: painter(style), columns: out.columns })).join('\n')}\n`);
     },
+    ...(out.terminal && isMoving
+      ? {
+          watch: (everyMs: number, quitKey: string) =>
+            openWatch(out, { style, paint: painter(style) }, { everyMs, quitKey }),
+        }
+      : {}),
     modes: (status) => table(modeRows(status)),
     async mode(mode, manifest) {
       print(`${style.bold(mode.name)}${mode.description ? `: ${mode.description}` : ''}\n`);

@@ -32,6 +32,7 @@ export function openView(options: Readonly<Record<string, unknown>>, { stdout, s
         progress,
         quiet,
         verbose,
+        isMoving: env['TERM'] !== 'dumb',
       });
     }
   }

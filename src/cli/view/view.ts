@@ -9,8 +9,21 @@ import type { Event, SwitchResult } from '../../core/report.ts';
 export const FORMATS = ['table', 'json', 'ndjson', 'plain'] as const;
 export type Format = (typeof FORMATS)[number];
 
+/** What is drawn is the latest of each. */
+export interface Watch {
+  seen(status: Status): void;
+  /** A look that failed; what was seen before stays. */
+  failed(error: AnyGpumodError): void;
+  /** Unix milliseconds: now, and when the look at work began. */
+  tick(nowMs: number, lookingSinceMs: number | undefined): void;
+  /** The terminal is as before. Safe to call twice. */
+  end(): void;
+}
+
 export interface View {
   status(status: Status): Promise<void> | void;
+  /** A page that is drawn again and again; absent where none can be. */
+  readonly watch?: (everyMs: number, quitKey: string) => Watch;
   modes(status: Status): Promise<void> | void;
   mode(mode: Mode, manifest: Manifest): Promise<void> | void;
   current(status: Status): void;

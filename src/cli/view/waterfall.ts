@@ -2,7 +2,7 @@
 import type { CardTimeline, Moment, Plan } from '../../core/plan.ts';
 import { visible } from '../../core/visible.ts';
 import { barOf, fillingWords, legendOf } from './bar.ts';
-import { widthOf } from './fit.ts';
+import { wrapped } from './fit.ts';
 import { stepWords } from './plan-words.ts';
 import type { Style } from './style.ts';
 
@@ -79,16 +79,5 @@ function legend(cards: readonly CardTimeline[], style: Style, columns: number): 
     style,
   );
   if (texts.length === 0) return '';
-  return `${wrapped([...texts, style.dim('(a sleep or stop counts at its end)')], columns).join('\n')}\n`;
-}
-
-function wrapped(texts: readonly string[], columns: number): readonly string[] {
-  const lines: string[] = [];
-  for (const text of texts) {
-    const last = lines.at(-1);
-    if (last !== undefined && widthOf(last) + GAP.length + widthOf(text) <= columns)
-      lines[lines.length - 1] = `${last}${GAP}${text}`;
-    else lines.push(text);
-  }
-  return lines;
+  return `${wrapped([...texts, style.dim('(a sleep or stop counts at its end)')], columns, GAP).join('\n')}\n`;
 }

@@ -1,0 +1,51 @@
+/** Pictures on a terminal, one drawn over the other: each in one go and without a blank moment, so that nothing flickers. */
+import type { Piece, Sink, Terminal } from '../parts.ts';
+import { widthOf } from './fit.ts';
+
+const ESC = '\u001b[';
+/** A line that a terminal takes for longer than it is must not become two. */
+const NO_WRAP = { code: `${ESC}?7l` };
+const WRAP = { code: `${ESC}?7h` };
+const REST_OF_LINE = { code: `${ESC}K` };
+const REST_OF_SCREEN = { code: `${ESC}J` };
+const TOP = { code: `${ESC}H` };
+const NEXT_LINE = { code: '\r\n' };
+const ENTER = { code: `${ESC}?1049h${ESC}?25l` };
+const LEAVE = `${ESC}?25h${ESC}?1049l`;
+
+export interface Screen {
+  /** No more lines than the terminal has rows, none wider than it. */
+  draw(lines: readonly string[]): void;
+  end(): void;
+}
+
+/** The whole terminal; at its end it shows what it did before. */
+export function openScreen(out: Sink, terminal: Terminal): Screen {
+  let drawn: readonly string[] | undefined;
+  let isOver = false;
+  terminal.atEnd(LEAVE);
+  terminal.draw([ENTER]);
+  const stopListening = terminal.onResize(() => {
+    drawn = undefined;
+  });
+  return {
+    draw(lines) {
+      if (isOver || (drawn && lines.join('\n') === drawn.join('\n'))) return;
+      drawn = lines;
+      const pieces = lines.flatMap((line, i) => [...(i === 0 ? [] : [NEXT_LINE]), ...whole(line, out.columns ?? 0)]);
+      terminal.draw([NO_WRAP, TOP, ...pieces, REST_OF_SCREEN, WRAP]);
+    },
+    end() {
+      if (isOver) return;
+      isOver = true;
+      stopListening();
+      terminal.draw([{ code: LEAVE }]);
+      terminal.atEnd('');
+    },
+  };
+}
+
+/** A line over another; behind one that reaches the edge there is nothing to clear, and that would take its last letter. */
+function whole(line: string, columns: number): readonly Piece[] {
+  return widthOf(line) < columns ? [line, REST_OF_LINE] : [line];
+}
