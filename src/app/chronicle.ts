@@ -98,7 +98,10 @@ export function openChronicle(
       put(step, { outcome: 'begun' });
       return flush();
     },
-    sample: (reading) => tape.sample(spentSeconds(), reading),
+    sample(reading) {
+      const atSeconds = spentSeconds();
+      if (tape.sample(atSeconds, reading)) tell({ type: 'memory', atSeconds, reading });
+    },
     hold() {
       phase = 'run';
       return flush();

@@ -14,7 +14,8 @@ export interface Tape {
   readonly calls: readonly RecordedCall[];
   readonly memory: readonly MemorySample[];
   call(heard: Heard): void;
-  sample(atSeconds: number, reading: GpuReading): void;
+  /** False = it tells nothing new, and is not kept. */
+  sample(atSeconds: number, reading: GpuReading): boolean;
 }
 
 /** `beganMs`: by the clock of the calls, when the switch began. */
@@ -43,13 +44,14 @@ export function openTape({ services }: Pick<Manifest, 'services'>, beganMs: numb
       if (calls.length > MOST_CALLS) calls.splice(MOST_CALLS / 2, 1);
     },
     sample(atSeconds, reading) {
-      if (reading.kind !== 'measured' || reading.gpus.length === 0) return;
+      if (reading.kind !== 'measured' || reading.gpus.length === 0) return false;
       const usedBytes = Object.fromEntries(reading.gpus.map(({ index, usedBytes }) => [String(index), usedBytes]));
       const sample = { atSeconds, usedBytes };
       const last = memory.at(-1);
-      if (last && atSeconds - last.atSeconds < SOON_SECONDS && isNear(last, sample)) return;
+      if (last && atSeconds - last.atSeconds < SOON_SECONDS && isNear(last, sample)) return false;
       memory.push(sample);
       if (memory.length > MOST_SAMPLES) memory = memory.filter((_, i) => i % 2 === 0 || i === memory.length - 1);
+      return true;
     },
   };
 }

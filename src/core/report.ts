@@ -1,5 +1,6 @@
 /** What is told while gpumod works (events) and when it is done (outcomes). */
 import type { AnyGpumodError } from './errors.ts';
+import type { GpuReading } from './facts.ts';
 import type { Fallback, Plan, Step } from './plan.ts';
 import type { Underway } from './record.ts';
 import type { Observation } from './state.ts';
@@ -43,6 +44,8 @@ export type Event =
       readonly atSeconds: number;
     }
   | { readonly type: 'step-finished'; readonly report: StepReport }
+  /** What the cards hold, whenever that has changed or a moment has passed. */
+  | { readonly type: 'memory'; readonly atSeconds: number; readonly reading: GpuReading }
   | { readonly type: 'restoring'; readonly because: AnyGpumodError }
   /** Nothing of this switch can be kept on the disk: it is carried out all the same. */
   | { readonly type: 'unrecorded'; readonly reason: string }

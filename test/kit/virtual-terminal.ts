@@ -16,7 +16,7 @@ export class VirtualTerminal {
   isCursorShown = true;
   isWrapping = true;
   isAlternate = false;
-  /** Lines that were too wide: cut, or wrapped. */
+  /** Lines of a picture that were too wide for it. */
   tooWide = 0;
   /** Written when the program ends now. */
   codeAtEnd = '';
@@ -99,13 +99,20 @@ export class VirtualTerminal {
   }
 
   #put(text: string): void {
-    const line = this.screen[this.#row] ?? '';
     const room = this.columns - this.#column;
-    if (widthOf(text) > room) this.tooWide += 1;
-    const said = widthOf(text) > room ? cut(text, room) : text;
+    const said = widthOf(text) > room ? cut(text, room + 1).slice(0, -1) : text;
+    const line = this.screen[this.#row] ?? '';
     const start = line.padEnd(this.#column).slice(0, this.#column);
     this.screen[this.#row] = start + said + line.slice(this.#column + said.length);
     this.#column += widthOf(said);
+    if (said === text) return;
+    if (!this.isWrapping) {
+      this.tooWide += 1;
+      return;
+    }
+    this.#column = 0;
+    this.#down();
+    this.#put(text.slice(said.length));
   }
 
   #down(): void {

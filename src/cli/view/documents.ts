@@ -197,6 +197,8 @@ export function eventDocument(event: Event): object {
       };
     case 'step-finished':
       return { event: 'step-finished', ...reportDocument(event.report) };
+    case 'memory':
+      return { event: 'memory', atSeconds: rounded(event.atSeconds), ...gpuDocument(event.reading) };
     case 'unrecorded':
       return { event: 'unrecorded', reason: event.reason };
     case 'interrupted':

@@ -3,12 +3,13 @@ import type { AnyGpumodError } from '../../core/errors.ts';
 import { visible } from '../../core/visible.ts';
 import type { Sink } from '../parts.ts';
 import { explainText } from './explain.ts';
+import { wrapped } from './fit.ts';
 import { historyRows, NOTHING_ON_RECORD } from './history.ts';
 import { homeLines } from './home.ts';
 import { fallbackText, lastLine, modeLine, modeOf, planLine } from './lines.ts';
+import type { Progress } from './live.ts';
 import { ownerNote, warningsOf, warningWords } from './plan-words.ts';
 import { refusalWords } from './problem-words.ts';
-import type { Progress } from './progress.ts';
 import { comparedRows, modeMemberRows, modeRows, planRows, type Rows, serviceRows } from './rows.ts';
 import type { Paint, Style } from './style.ts';
 import type { View } from './view.ts';
@@ -72,7 +73,7 @@ export function humanView({ out, err, style, errStyle, progress, quiet, verbose,
         const picture = out.isTerminal ? waterfall(plan, style, out.columns) : '';
         if (picture) print(`\n${picture}\n`);
       }
-      print(`${planLine(plan)}\n`);
+      print(`${wrapped(planLine(plan).split(' '), out.columns ?? Infinity, ' ').join('\n')}\n`);
     },
     async plans(compared) {
       warn(warningsOf(compared));
@@ -91,7 +92,8 @@ export function humanView({ out, err, style, errStyle, progress, quiet, verbose,
       progress.end();
       if (quiet && !result.error) return err.write(fallbackText(result));
       const paint = result.error ? style.red : style.green;
-      print(`${paint(result.error ? '✗' : '✓')} ${lastLine(result, manifest)}\n`);
+      const lines = wrapped(lastLine(result, manifest).split(' '), (out.columns ?? Infinity) - 2, ' ');
+      print(`${paint(result.error ? '✗' : '✓')} ${lines.join('\n  ')}\n`);
       if (result.notRestored.length > 0) err.write(`not as before: ${result.notRestored.join(', ')}\n`);
       for (const error of [result.error, result.restoreError])
         if (error) err.write(errorText(error, errStyle, modeOf(result, manifest)));

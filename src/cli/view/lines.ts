@@ -43,21 +43,38 @@ export function unmeasuredLine(why: Why, style: Style): string {
   return style.dim(`GPU memory not measured: ${whyWords(why)}; figures below are declared`);
 }
 
+export const NOT_BEGUN = 'not begun';
+
 /** `+3.1s sleep vllm-chat L1, freed 6.1 GiB` */
 export function stepLine({ step, outcome, startSeconds, endSeconds, freedBytes }: StepReport): string {
   const time = `+${endSeconds.toFixed(1)}s`;
-  if (outcome.kind === 'skipped') return `${time} ${stepWords(step)}: not begun`;
+  if (outcome.kind === 'skipped') return `${time} ${stepWords(step)}: ${NOT_BEGUN}`;
   if (outcome.kind === 'failed')
     return `${time} ${stepWords(step)}: FAILED: ${firstLine(errorWords(outcome.error).what)}`;
-  const moved =
-    freedBytes === undefined || freedBytes === 0
-      ? ''
-      : `, ${freedBytes > 0 ? 'freed' : 'took'} ${formatBytes(Math.abs(freedBytes))}`;
-  const instead =
-    outcome.fallback && outcome.because
-      ? `: ${firstLine(errorWords(outcome.because).what)}; ${INSTEAD_DONE[outcome.fallback]} instead`
-      : '';
-  return `${time} ${stepWords(step)} (${formatSeconds(endSeconds - startSeconds)})${moved}${instead}`;
+  const moved = movedWords(freedBytes);
+  const instead = insteadWords(outcome);
+  return `${time} ${stepWords(step)} (${formatSeconds(endSeconds - startSeconds)})${moved && `, ${moved}`}${instead && `: ${instead}`}`;
+}
+
+/** `freed 6.1 GiB`, or what else there is to say of a step that is over. */
+export function outcomeNote({ step, outcome, freedBytes }: StepReport): string {
+  if (outcome.kind === 'skipped') return NOT_BEGUN;
+  if (outcome.kind === 'failed') {
+    const what = firstLine(errorWords(outcome.error).what);
+    const own = `${step.service}: `; // it is beside it already
+    return `FAILED: ${what.startsWith(own) ? what.slice(own.length) : what}`;
+  }
+  const instead = outcome.fallback ? `${INSTEAD_DONE[outcome.fallback]} instead` : '';
+  return [instead, movedWords(freedBytes)].filter((part) => part !== '').join(', ');
+}
+
+function movedWords(freedBytes = 0): string {
+  return freedBytes === 0 ? '' : `${freedBytes > 0 ? 'freed' : 'took'} ${formatBytes(Math.abs(freedBytes))}`;
+}
+
+function insteadWords(outcome: StepReport['outcome']): string {
+  if (outcome.kind !== 'done' || !outcome.fallback || !outcome.because) return '';
+  return `${firstLine(errorWords(outcome.because).what)}; ${INSTEAD_DONE[outcome.fallback]} instead`;
 }
 
 /** The whole of it is told at the end, or has been told. */
@@ -78,7 +95,7 @@ export function modeOf({ target }: SwitchResult, { modes }: Manifest): string | 
   return modes.has(target) ? target : undefined;
 }
 
-const INSTEAD = { 'level-1': 'level 1', stop: 'stop', restart: 'restart' } as const;
+export const INSTEAD = { 'level-1': 'level 1', stop: 'stop', restart: 'restart' } as const;
 export const INSTEAD_DONE = { 'level-1': 'asleep at level 1', stop: 'stopped', restart: 'restarted' } as const;
 
 /** Lines for what happens between steps; undefined = nothing to say. */

@@ -19,11 +19,10 @@ export function openView(options: Readonly<Record<string, unknown>>, { stdout, s
       return plainView(stdout, stderr, quiet ? SILENT : lineProgress(stderr, false), quiet);
     case 'table': {
       const wish = (options['color'] as ColorWish | undefined) ?? 'auto';
-      const errColor = wantsColor(wish, env, stderr);
-      const errStyle = styleFor(errColor);
+      const errStyle = styleFor(wantsColor(wish, env, stderr));
       const how = quiet ? 'quiet' : options['progress'] === 'plain' ? 'plain' : 'auto';
       const verbose = options['verbose'] === true;
-      const progress = openProgress({ how, verbose, rate, color: errColor }, stderr, errStyle, env);
+      const progress = openProgress({ how, verbose, rate }, stderr, errStyle, env);
       return humanView({
         out: stdout,
         err: stderr,

@@ -14,8 +14,8 @@ import {
   modeOf,
   unmeasuredLine,
 } from './lines.ts';
+import type { Progress } from './live.ts';
 import { warningsOf, warningWords } from './plan-words.ts';
-import type { Progress } from './progress.ts';
 import { comparedRows, modeMemberRows, modeRows, planRows, type Rows, serviceRows } from './rows.ts';
 import { styleFor } from './style.ts';
 import type { View } from './view.ts';

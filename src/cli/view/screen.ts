@@ -47,5 +47,37 @@ export function openScreen(out: Sink, terminal: Terminal): Screen {
 
 /** A line over another; behind one that reaches the edge there is nothing to clear, and that would take its last letter. */
 function whole(line: string, columns: number): readonly Piece[] {
-  return widthOf(line) < columns ? [line, REST_OF_LINE] : [line];
+  const width = widthOf(line);
+  return width > 0 && width % columns === 0 ? [line] : [line, REST_OF_LINE];
+}
+
+export interface Picture {
+  /** Below all that was printed; the cursor stands below it. Fewer lines than the terminal has rows. */
+  draw(lines: readonly string[]): void;
+  /** Lines that stay, and the picture below them. */
+  print(lines: readonly string[], picture?: readonly string[]): void;
+}
+
+/** Among what a terminal shows anyway. The cursor stays visible: `kill -9` leaves nothing to mend. */
+export function openPicture(out: Sink, terminal: Terminal): Picture {
+  let drawn: readonly string[] = [];
+  const below = (line: string): readonly Piece[] => [...whole(line, out.columns ?? 0), NEXT_LINE];
+  /** A terminal that has become narrower shows a line of before on several. */
+  const height = () => {
+    const columns = Math.max(1, out.columns ?? 1);
+    return drawn.reduce((sum, line) => sum + Math.max(1, Math.ceil(widthOf(line) / columns)), 0);
+  };
+  const back = (): readonly Piece[] => (drawn.length === 0 ? [] : [{ code: `\r${ESC}${height()}A` }]);
+  return {
+    draw(lines) {
+      if (lines.join('\n') === drawn.join('\n')) return;
+      terminal.draw([NO_WRAP, ...back(), ...lines.flatMap(below), REST_OF_SCREEN, WRAP]);
+      drawn = lines;
+    },
+    print(lines, picture = []) {
+      const above = [...back(), ...lines.flatMap(below)];
+      terminal.draw([...above, NO_WRAP, ...picture.flatMap(below), REST_OF_SCREEN, WRAP]);
+      drawn = picture;
+    },
+  };
 }
