@@ -15,12 +15,20 @@ export interface CommandSpec {
   readonly path: string;
   readonly aliasOf?: string;
   readonly args?: string;
+  /** What its argument may be, where that is a fixed set. */
+  readonly choices?: readonly string[];
   readonly help: string;
   readonly options?: readonly OptionSpec[];
+  /** None only of what is hidden. */
   readonly examples?: readonly string[];
+  /** Not for people: in no help, manual page or completion. */
+  readonly hidden?: true;
   /** Which of `actions/` carries it out: they are loaded when a command is known. */
   readonly action: ActionName;
 }
+
+export const SHELLS = ['bash', 'zsh', 'fish'] as const;
+export type Shell = (typeof SHELLS)[number];
 
 /** Understood before and after every command. */
 export const GLOBAL_OPTIONS: readonly OptionSpec[] = [
@@ -65,10 +73,22 @@ export const COMMANDS: readonly CommandSpec[] = [
   {
     path: 'mode list',
     help: 'all modes; * marks the current one, = others with the same services',
+    examples: ['gpumod mode list', 'gpumod mode list --json | jq -r ".modes[].name"'],
     action: 'modeList',
   },
-  { path: 'mode show', args: '<mode>', help: 'what a mode consists of', action: 'modeShow' },
-  { path: 'mode current', help: 'the name of the mode that holds now', action: 'modeCurrent' },
+  {
+    path: 'mode show',
+    args: '<mode>',
+    help: 'what a mode consists of',
+    examples: ['gpumod mode show rag'],
+    action: 'modeShow',
+  },
+  {
+    path: 'mode current',
+    help: 'the name of the mode that holds now',
+    examples: ['gpumod mode current'],
+    action: 'modeCurrent',
+  },
   {
     path: 'mode plan',
     args: '<modes...>',
@@ -92,13 +112,20 @@ export const COMMANDS: readonly CommandSpec[] = [
     examples: ['gpumod mode switch rag', 'gpumod mode switch code --drain 5m', 'gpumod mode switch rag --dry-run'],
     action: 'switchMode',
   },
-  { path: 'mode is-active', args: '<mode>', help: 'exit 0 when the mode holds, else 3', action: 'modeIsActive' },
+  {
+    path: 'mode is-active',
+    args: '<mode>',
+    help: 'exit 0 when the mode holds, else 3',
+    examples: ['gpumod mode is-active rag', 'gpumod -q mode is-active rag || gpumod mode switch rag'],
+    action: 'modeIsActive',
+  },
   {
     path: 'switch',
     aliasOf: 'mode switch',
     args: '[mode]',
     help: 'short for: mode switch',
     options: MODE_OPTIONS,
+    examples: ['gpumod switch rag', 'gpumod switch --default'],
     action: 'switchMode',
   },
   {
@@ -106,6 +133,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     aliasOf: 'mode switch off',
     help: 'short for: mode switch off (stop everything)',
     options: MODE_OPTIONS,
+    examples: ['gpumod off', 'gpumod off --dry-run'],
     action: 'switchOff',
   },
   {
@@ -114,13 +142,25 @@ export const COMMANDS: readonly CommandSpec[] = [
     examples: ['gpumod doctor', 'gpumod doctor --json | jq .findings[].fix'],
     action: 'doctor',
   },
-  { path: 'service list', help: 'all services', action: 'serviceList' },
-  { path: 'service status', args: '<service>', help: 'one service', action: 'serviceStatus' },
+  {
+    path: 'service list',
+    help: 'all services',
+    examples: ['gpumod service list', 'gpumod service list -o plain | cut -f1,2'],
+    action: 'serviceList',
+  },
+  {
+    path: 'service status',
+    args: '<service>',
+    help: 'one service',
+    examples: ['gpumod service status vllm-chat'],
+    action: 'serviceStatus',
+  },
   {
     path: 'service start',
     args: '<service>',
     help: 'start it and wait until it is awake',
     options: SWITCH_OPTIONS,
+    examples: ['gpumod service start vllm-chat', 'gpumod service start vllm-chat --timeout 10m'],
     action: 'serviceStart',
   },
   {
@@ -128,6 +168,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     args: '<service>',
     help: 'stop it and verify that it is gone',
     options: SWITCH_OPTIONS,
+    examples: ['gpumod service stop vllm-chat', 'gpumod service stop vllm-chat --drain 2m'],
     action: 'serviceStop',
   },
   {
@@ -135,6 +176,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     args: '<service>',
     help: 'stop and start it',
     options: SWITCH_OPTIONS,
+    examples: ['gpumod service restart vllm-chat'],
     action: 'serviceRestart',
   },
   {
@@ -158,6 +200,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     args: '<service>',
     help: 'wake it and verify that it serves',
     options: SWITCH_OPTIONS,
+    examples: ['gpumod service wake vllm-chat'],
     action: 'serviceWake',
   },
   {
@@ -165,6 +208,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     args: '<services...>',
     help: 'the last lines of their journals',
     options: [{ flags: '-n, --lines <count>', help: 'how many lines of each (default 50)' }],
+    examples: ['gpumod service logs vllm-chat -n 100'],
     action: 'serviceLogs',
   },
   {
@@ -180,18 +224,55 @@ export const COMMANDS: readonly CommandSpec[] = [
     examples: ['gpumod bench vllm-chat', 'gpumod bench vllm-chat vllm-tts --rounds 5 --yes --json'],
     action: 'bench',
   },
-  { path: 'config check', help: 'check the manifest: every error in one run', action: 'configCheck' },
-  { path: 'config path', help: 'the files that make up the manifest', action: 'configPath' },
-  { path: 'config schema', help: 'JSON Schema of the manifest, for editors', action: 'configSchema' },
+  {
+    path: 'config check',
+    help: 'check the manifest: every error in one run',
+    examples: ['gpumod config check', 'gpumod -m new.yaml config check'],
+    action: 'configCheck',
+  },
+  {
+    path: 'config path',
+    help: 'the files that make up the manifest',
+    examples: ['gpumod config path'],
+    action: 'configPath',
+  },
+  {
+    path: 'config schema',
+    help: 'JSON Schema of the manifest, for editors',
+    examples: ['gpumod config schema > ~/.config/gpumod/gpumod.schema.json'],
+    action: 'configSchema',
+  },
   {
     path: 'config show',
     help: 'the manifest as gpumod understands it, defaults filled in; what may hold a key (headers, arguments) is hidden',
+    examples: ['gpumod config show'],
     action: 'configShow',
+  },
+  {
+    path: 'completion',
+    args: '<shell>',
+    choices: SHELLS,
+    help: 'print a completion script for your shell, with the names in your manifest',
+    examples: [
+      'source <(gpumod completion bash)',
+      'gpumod completion zsh > ~/.zfunc/_gpumod',
+      'gpumod completion fish > ~/.config/fish/completions/gpumod.fish',
+    ],
+    action: 'completion',
+  },
+  {
+    path: '__complete',
+    hidden: true,
+    args: '<kind>',
+    choices: ['modes', 'services'],
+    help: 'the names that a completion script offers; reads the manifest only, and fails silently',
+    action: 'complete',
   },
   {
     path: 'demo',
     help: 'a simulated box: switch it through its modes; touches nothing real',
     options: [{ flags: '--speed <factor>', help: 'how many times faster than life (default 15)' }],
+    examples: ['gpumod demo', 'gpumod demo --speed 60'],
     action: 'demo',
   },
 ];

@@ -1,5 +1,5 @@
 /** The command tree as commander wants it, made from `commands.ts`: only this file knows commander. */
-import { Command, CommanderError, Option } from 'commander';
+import { Argument, Command, CommanderError, Option } from 'commander';
 import { GpumodError } from '../core/errors.ts';
 import { near } from '../core/near.ts';
 import { COMMANDS, type CommandSpec, GLOBAL_OPTIONS, GROUPS, type OptionSpec } from './commands.ts';
@@ -56,8 +56,11 @@ function tree(version: string, found: (asked: Asked) => void): Command {
 function addCommand(root: Command, spec: CommandSpec, found: (asked: Asked) => void): void {
   const words = spec.path.split(' ');
   const parent = words.length > 1 ? (root.commands.find((command) => command.name() === words[0]) ?? root) : root;
-  const command = parent.command(words.at(-1) ?? '').description(spec.help);
-  if (spec.args) command.arguments(spec.args);
+  const command = parent.command(words.at(-1) ?? '', { hidden: spec.hidden ?? false }).description(spec.help);
+  if (spec.args) {
+    const argument = new Argument(spec.args);
+    command.addArgument(spec.choices ? argument.choices([...spec.choices]) : argument);
+  }
   withOptions(command, spec.options ?? []);
   withOptions(command, GLOBAL_OPTIONS, true);
   command.addHelpText('after', '\nOptions of every command (-m, -o, --json, -q, -v, ...): gpumod --help');

@@ -47,12 +47,15 @@ const FORMATS = [['-v', '--debug'], ['-o', 'plain'], ['--json'], ['-o', 'ndjson'
 
 /** Command lines of all commands but the demo, which brings its own machine. */
 export function everyLine({ services, modes }: Manifest): readonly (readonly string[])[] {
-  const commands = COMMANDS.filter(({ action }) => action !== 'demo').flatMap(({ path, args = '', action }) => {
-    const words = path.split(' ');
-    const more = action === 'bench' ? ['--yes', '--rounds', '1'] : [];
-    if (/^[<[]mode/.test(args)) return [...modes.keys()].map((mode) => [...words, mode, ...more]);
-    if (/^<service/.test(args)) return [...services.keys()].map((service) => [...words, service, ...more]);
-    return [words];
-  });
+  const commands = COMMANDS.filter(({ action }) => action !== 'demo').flatMap(
+    ({ path, args = '', action, choices }) => {
+      const words = path.split(' ');
+      if (choices) return choices.map((choice) => [...words, choice]);
+      const more = action === 'bench' ? ['--yes', '--rounds', '1'] : [];
+      if (/^[<[]mode/.test(args)) return [...modes.keys()].map((mode) => [...words, mode, ...more]);
+      if (/^<service/.test(args)) return [...services.keys()].map((service) => [...words, service, ...more]);
+      return [words];
+    },
+  );
   return commands.flatMap((words) => FORMATS.map((format) => [...words, ...format]));
 }

@@ -1,5 +1,6 @@
 /** Every action by name, and the view they show things with: what is loaded once a command is known. */
 import { bench } from './bench.ts';
+import { complete, completion } from './completion.ts';
 import * as config from './config.ts';
 import { demo } from './demo.ts';
 import { doctor } from './doctor.ts';
@@ -34,6 +35,8 @@ export const ACTIONS = {
   configSchema: config.schema,
   configShow: config.show,
   doctor,
+  completion,
+  complete,
   demo,
 } as const;
 
