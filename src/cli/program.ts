@@ -1,8 +1,8 @@
 /** The command tree as commander wants it, made from `commands.ts`: only this file knows commander. */
 import { Argument, Command, CommanderError, Option } from 'commander';
-import { GpumodError } from '../core/errors.ts';
-import { near } from '../core/near.ts';
+import { type Details, GpumodError } from '../core/errors.ts';
 import { COMMANDS, type CommandSpec, GLOBAL_OPTIONS, GROUPS, type OptionSpec } from './commands.ts';
+import { inGroup, lineMeant, nearOption, ownersOf } from './mistyped.ts';
 
 /** What the arguments ask for. */
 export type Asked =
@@ -33,7 +33,7 @@ export function parse(argv: readonly string[], version: string): Asked {
     root.parse(argv, { from: 'user' });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
-    if (error.exitCode !== 0) throw new GpumodError('usage', { problem: problemOf(error, argv) });
+    if (error.exitCode !== 0) throw new GpumodError('usage', usageOf(error, argv));
   }
   return asked ?? { kind: 'text', text: text || root.helpInformation() };
 }
@@ -84,20 +84,36 @@ function descendants(command: Command): readonly Command[] {
   return command.commands.flatMap((child) => [child, ...descendants(child)]);
 }
 
-function problemOf(error: CommanderError, argv: readonly string[]): string {
+function usageOf(error: CommanderError, argv: readonly string[]): Details['usage'] {
   const message = error.message.replace(/^error: /, '').replace(/\n\(Did you mean (.*)\?\)/i, ' (did you mean $1?)');
   if (error.code === 'commander.help') return unknownIn(argv);
-  return message;
+  const [, unknown = ''] = /'(.*?)'/.exec(message) ?? [];
+  if (error.code === 'commander.unknownCommand') return unknownCommand(unknown, argv);
+  if (error.code === 'commander.unknownOption' && !message.includes('did you mean')) return unknownOption(unknown);
+  return { problem: message };
 }
 
-/** Commander answers `gpumod mode` and `gpumod mode swich` with help; say what is wrong instead. */
-function unknownIn(argv: readonly string[]): string {
-  const words = argv.filter((word) => !word.startsWith('-'));
-  const [group = '', word] = words;
-  const known = COMMANDS.filter((spec) => spec.path.startsWith(`${group} `)).map(
-    (spec) => spec.path.split(' ')[1] ?? '',
-  );
-  if (word === undefined) return known.length ? `${group}: say which: ${known.join(', ')}` : 'say what to do';
-  const meant = near(word, known);
-  return `unknown command '${group} ${word}'${meant ? ` (did you mean '${group} ${meant}'?)` : ''}`;
+/** Commander answers `gpumod mode` with help; say what is wrong instead. */
+function unknownIn(argv: readonly string[]): Details['usage'] {
+  const group = Object.keys(GROUPS).find((name) => argv.includes(name));
+  return { problem: group ? `${group}: say which: ${inGroup(group).join(', ')}` : 'say what to do' };
+}
+
+function unknownCommand(word: string, argv: readonly string[]): Details['usage'] {
+  const before = argv.slice(0, argv.indexOf(word));
+  const group = Object.keys(GROUPS).find((name) => before.includes(name));
+  const meant = lineMeant(argv, word, group);
+  const typed = group === undefined ? word : `${group} ${word}`;
+  const problem = `unknown command '${typed}'${meant === undefined ? '' : ` (did you mean '${meant}'?)`}`;
+  return { problem, ...(group === undefined ? { unknown: word } : {}) };
+}
+
+function unknownOption(option: string): Details['usage'] {
+  const name = option.replace(/=.*/, '');
+  const owners = ownersOf(name).map(({ path }) => path);
+  if (owners.length > 0) return { problem: `unknown option '${name}' here (it is one of: ${owners.join(', ')})` };
+  const meant = nearOption(name);
+  if (meant === undefined) return { problem: `unknown option '${name}'` };
+  const whose = ownersOf(meant).map(({ path }) => path);
+  return { problem: `unknown option '${name}' (did you mean ${meant}? It is one of: ${whose.join(', ')})` };
 }

@@ -1,5 +1,5 @@
 /** One command: arguments → action → exit code; the only catch-all. */
-import { isGpumodError } from '../core/errors.ts';
+import { type AnyGpumodError, isGpumodError } from '../core/errors.ts';
 import { EXIT, exitCodeOf } from './exit-code.ts';
 import type { Parts, Sink } from './parts.ts';
 import { parse } from './program.ts';
@@ -25,7 +25,7 @@ export async function run(argv: readonly string[], version: string, given: Parts
   } catch (thrown) {
     if (debug && thrown instanceof Error) parts.stderr.write(`${thrown.stack}\n`);
     if (!isGpumodError(thrown)) return bug(thrown, debug, parts);
-    (view ?? (await errorView(argv, parts))).error(thrown);
+    (view ?? (await errorView(argv, parts))).error(await withNames(thrown, argv, parts));
     return exitCodeOf(thrown);
   }
 }
@@ -40,6 +40,13 @@ function bug(thrown: unknown, debug: boolean, parts: Parts): number {
   parts.stderr.write(`error: a bug in gpumod: ${message}\n`);
   if (!debug) parts.stderr.write('→ please report it with what the same command prints with --debug\n');
   return EXIT.bug;
+}
+
+/** `gpumod rag`: no command, and perhaps a name in the manifest. */
+async function withNames(error: AnyGpumodError, argv: readonly string[], parts: Parts): Promise<AnyGpumodError> {
+  if (error.code !== 'usage' || error.details.unknown === undefined) return error;
+  const { nameMeant } = await import('./names.ts');
+  return nameMeant(error, error.details.unknown, argv, parts);
 }
 
 /** For errors before the options are known. */

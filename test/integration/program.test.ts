@@ -60,6 +60,20 @@ describe('exit codes and streams', () => {
     expect(JSON.parse(stderr).error.message).toContain("did you mean 'rag'");
   });
 
+  it.each([
+    ['rag', 'gpumod -m BOX switch rag'],
+    ['rga', 'gpumod -m BOX switch rag'],
+    ['vllm-chat', 'gpumod -m BOX service status vllm-chat'],
+    ['start vllm-chat', 'gpumod -m BOX service start vllm-chat'],
+  ])('a name in the place of a command: %s', async (line, meant) => {
+    const { code, stdout, stderr } = await run(`-m ${WORKSTATION} ${line}`);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toContain(`(did you mean '${meant.replace('BOX', WORKSTATION)}'?)`);
+    const without = await run(`-m /nowhere.yaml ${line}`);
+    expect(without).toMatchObject({ code: 2 });
+    expect(without.stderr).toContain(`unknown command '${line.split(' ')[0]}'`);
+  });
+
   it('a missing bus says how to get one', async () => {
     const { stderr } = await run(`-m ${WORKSTATION} status`);
     expect(stderr).toMatch(/loginctl enable-linger|is your user manager running/);

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { COMMANDS } from '../../../src/cli/commands.ts';
 import { parse } from '../../../src/cli/program.ts';
 import { isGpumodError } from '../../../src/core/errors.ts';
+import { gpumodLines } from '../../kit/command-lines.ts';
 
 /** A command line as one line of text. */
 function asked(line: string): string {
@@ -41,8 +43,25 @@ describe('what people mistype', () => {
   it.each([
     ['mode', 'usage: mode: say which: list, show, current, plan, switch, is-active'],
     ['', 'usage: say what to do'],
-    ['mode swich rag', "usage: unknown command 'swich' (did you mean switch?)"],
-    ['statsu', "usage: unknown command 'statsu' (did you mean status?)"],
+    ['mode swich rag', "usage: unknown command 'mode swich' (did you mean 'gpumod mode switch rag'?)"],
+    ['statsu', "usage: unknown command 'statsu' (did you mean 'gpumod status'?)"],
+    ['start chat', "usage: unknown command 'start' (did you mean 'gpumod service start chat'?)"],
+    ['-m x.yaml strat chat', "usage: unknown command 'strat' (did you mean 'gpumod -m x.yaml service start chat'?)"],
+    ['mode start rag', "usage: unknown command 'mode start' (did you mean 'gpumod mode switch rag'?)"],
+    ['service switch rag', "usage: unknown command 'service switch' (did you mean 'gpumod mode switch rag'?)"],
+    ['plan rag', "usage: unknown command 'plan' (did you mean 'gpumod mode plan rag'?)"],
+    ['logs chat -n 5', "usage: unknown command 'logs' (did you mean 'gpumod service logs chat -n 5'?)"],
+    ['confg check', "usage: unknown command 'confg' (did you mean 'gpumod config check'?)"],
+    ['use rag', "usage: unknown command 'use' (did you mean 'gpumod switch rag'?)"],
+    ['completions bash', "usage: unknown command 'completions' (did you mean 'gpumod completion bash'?)"],
+    ['xyzzy', "usage: unknown command 'xyzzy'"],
+    [
+      'mode list --drain 5m',
+      "usage: unknown option '--drain' here (it is one of: mode switch, service start, service stop, service restart, service sleep, service wake, bench)",
+    ],
+    ['mode list --rounds=3', "usage: unknown option '--rounds' here (it is one of: bench)"],
+    ['mode list --roundz 3', "usage: unknown option '--roundz' (did you mean --rounds? It is one of: bench)"],
+    ['mode list --xyzzy', "usage: unknown option '--xyzzy'"],
     ['mode show', "usage: missing required argument 'mode'"],
     ['mode switch a b', "usage: too many arguments for 'switch'. Expected 1 argument but got 2."],
     ['status --jsn', "usage: unknown option '--jsn' (did you mean --json?)"],
@@ -52,4 +71,18 @@ describe('what people mistype', () => {
     ],
     ['service sleep x --level 3', "usage: option '--level <level>' argument '3' is invalid. Allowed choices are 1, 2."],
   ])('%s', (line, expected) => expect(asked(line)).toBe(expected));
+});
+
+describe('the help', () => {
+  const people = COMMANDS.filter(({ hidden }) => !hidden);
+
+  it.each(people.map((spec) => [spec.path, spec] as const))(
+    'of %s has examples, and all of them are commands',
+    (path, { examples = [] }) => {
+      const lines = examples.flatMap((example) => gpumodLines(example));
+      expect(lines.length).toBeGreaterThan(0);
+      for (const line of lines) expect(asked(line)).not.toMatch(/^usage|^text/);
+      expect(lines.some((line) => asked(line).startsWith(path))).toBe(true);
+    },
+  );
 });
