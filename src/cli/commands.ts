@@ -19,6 +19,8 @@ export interface CommandSpec {
   readonly choices?: readonly string[];
   readonly help: string;
   readonly options?: readonly OptionSpec[];
+  /** What `-o` takes beside the formats of every command. */
+  readonly formats?: readonly string[];
   /** None only of what is hidden. */
   readonly examples?: readonly string[];
   /** Not for people: in no help, manual page or completion. */
@@ -33,7 +35,7 @@ export type Shell = (typeof SHELLS)[number];
 /** Understood before and after every command. */
 export const GLOBAL_OPTIONS: readonly OptionSpec[] = [
   { flags: '-m, --manifest <path>', help: 'manifest file, or a folder of *.yaml' },
-  { flags: '-o, --output <format>', help: 'what stdout looks like', choices: FORMATS },
+  { flags: '-o, --output <format>', help: 'what stdout looks like; prom: of status only', choices: FORMATS },
   { flags: '--json', help: 'the same as -o json' },
   { flags: '-q, --quiet', help: 'no progress; nothing at all of a switch that went as planned' },
   { flags: '-v, --verbose', help: 'also say why each step is taken' },
@@ -42,6 +44,13 @@ export const GLOBAL_OPTIONS: readonly OptionSpec[] = [
   { flags: '--no-input', help: 'never ask a question' },
   { flags: '--debug', help: 'stack traces of errors' },
 ];
+
+/** As a command takes it: what stdout looks like is not the same choice everywhere. */
+export function globalOptionsOf({ formats = [] }: CommandSpec): readonly OptionSpec[] {
+  return GLOBAL_OPTIONS.map((option) =>
+    option.choices === FORMATS ? { ...option, choices: [...FORMATS, ...formats] } : option,
+  );
+}
 
 const LOCK_TIMEOUT: OptionSpec = {
   flags: '--lock-timeout <duration>',
@@ -66,8 +75,13 @@ const MODE_OPTIONS: readonly OptionSpec[] = [
 export const COMMANDS: readonly CommandSpec[] = [
   {
     path: 'status',
-    help: 'mode, GPUs and services as they are now',
-    examples: ['gpumod status', 'gpumod status --json | jq .mode.name'],
+    help: "mode, GPUs and services as they are now; -o prom: for node_exporter's textfile collector",
+    formats: ['prom'],
+    examples: [
+      'gpumod status',
+      'gpumod status --json | jq .mode.name',
+      'gpumod status -o prom > gpumod.prom.tmp && mv gpumod.prom.tmp gpumod.prom',
+    ],
     action: 'status',
   },
   {

@@ -1,8 +1,16 @@
 /** The command tree as commander wants it, made from `commands.ts`: only this file knows commander. */
 import { Argument, Command, CommanderError, Option } from 'commander';
 import { type Details, GpumodError } from '../core/errors.ts';
-import { COMMANDS, type CommandSpec, GLOBAL_OPTIONS, GROUPS, type OptionSpec } from './commands.ts';
+import { COMMANDS, type CommandSpec, GLOBAL_OPTIONS, GROUPS, globalOptionsOf, type OptionSpec } from './commands.ts';
 import { inGroup, lineMeant, nearOption, ownersOf } from './mistyped.ts';
+import { FORMATS } from './view/view.ts';
+
+/** Before a command is known, `-o` takes what any command does. */
+const EVERYWHERE = GLOBAL_OPTIONS.map((option) =>
+  option.choices === FORMATS
+    ? { ...option, choices: [...new Set([...FORMATS, ...COMMANDS.flatMap(({ formats = [] }) => formats)])] }
+    : option,
+);
 
 /** What the arguments ask for. */
 export type Asked =
@@ -39,7 +47,7 @@ export function parse(argv: readonly string[], version: string): Asked {
 }
 
 function tree(version: string, found: (asked: Asked) => void): Command {
-  const root = withOptions(new Command('gpumod'), GLOBAL_OPTIONS)
+  const root = withOptions(new Command('gpumod'), EVERYWHERE)
     .description('Switches a GPU machine between named modes of systemd-managed inference services.')
     .version(version, '--version', 'print the version')
     .helpOption('-h, --help', 'help for a command')
@@ -62,13 +70,22 @@ function addCommand(root: Command, spec: CommandSpec, found: (asked: Asked) => v
     command.addArgument(spec.choices ? argument.choices([...spec.choices]) : argument);
   }
   withOptions(command, spec.options ?? []);
-  withOptions(command, GLOBAL_OPTIONS, true);
+  withOptions(command, globalOptionsOf(spec), true);
   command.addHelpText('after', '\nOptions of every command (-m, -o, --json, -q, -v, ...): gpumod --help');
   if (spec.examples)
     command.addHelpText('after', `\nExamples:\n${spec.examples.map((line) => `  ${line}`).join('\n')}`);
   command.action((..._: unknown[]) => {
-    found({ kind: 'command', spec, args: command.args, options: command.optsWithGlobals() });
+    const options = command.optsWithGlobals();
+    checkFormat(spec, options['output']);
+    found({ kind: 'command', spec, args: command.args, options });
   });
+}
+
+/** Said before the command, its format is not yet known to be one of its own. */
+function checkFormat({ path, formats = [] }: CommandSpec, asked: unknown): void {
+  const known: readonly unknown[] = [...FORMATS, ...formats];
+  if (asked === undefined || known.includes(asked)) return;
+  throw new GpumodError('usage', { problem: `-o ${asked} is not for '${path}' (it has ${known.join(', ')})` });
 }
 
 function withOptions(command: Command, specs: readonly OptionSpec[], hidden = false): Command {

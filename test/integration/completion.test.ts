@@ -72,6 +72,8 @@ const CASES: readonly (readonly [line: string, expected: readonly string[]])[] =
   ['gpumod service sleep chat --le', ['--level']],
   ['gpumod service sleep chat --level ', ['1', '2']],
   ['gpumod --json -o ', ['table', 'json', 'ndjson', 'plain']],
+  ['gpumod status -o ', ['table', 'json', 'ndjson', 'plain', 'prom']],
+  ['gpumod mode list -o p', ['plain']],
   ['gpumod mode switch rag --on-failure ', ['restore', 'leave']],
   ['gpumod mode switch rag --drain ', []],
   ['gpumod completion ', ['bash', 'zsh', 'fish']],

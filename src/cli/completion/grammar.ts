@@ -1,5 +1,5 @@
 /** The commands as a completion script needs them: what may stand at each place of a command line. Pure. */
-import { COMMANDS, type CommandSpec, GLOBAL_OPTIONS, GROUPS, type OptionSpec } from '../commands.ts';
+import { COMMANDS, type CommandSpec, GLOBAL_OPTIONS, GROUPS, globalOptionsOf, type OptionSpec } from '../commands.ts';
 
 /** What completes a word: names that the manifest has, files, one of these words, or nothing. */
 export type Kind = 'modes' | 'services' | 'files' | 'none' | readonly string[];
@@ -77,13 +77,14 @@ export function groups(): readonly string[] {
 
 const HELP: Flag = { short: '-h', long: '--help', help: 'help for a command' };
 
-function placeOf({ path, help, args, choices, options = [] }: CommandSpec): Place {
+function placeOf(spec: CommandSpec): Place {
+  const { path, help, args, choices, options = [] } = spec;
   const [, name = '', dots] = /^[<[](\w+)(\.\.\.)?[>\]]$/.exec(args ?? '') ?? [];
   return {
     path,
     help,
     ...(name === '' ? {} : { argument: { kind: choices ?? kindOf(name), many: dots !== undefined } }),
-    flags: [...options, ...GLOBAL_OPTIONS].map(flagOf).concat(HELP),
+    flags: [...options, ...globalOptionsOf(spec)].map(flagOf).concat(HELP),
   };
 }
 
