@@ -28,7 +28,7 @@ const GROUPS = [
   },
   {
     name: 'work',
-    test: /\/src\/(app|manifest\/(cached|locate)|plan|execute|engines|systemd\/(?!embedded)|gpu|state|io|real-host|cli\/(actions|view\/(?!table|spinner)))/,
+    test: /\/src\/(app|manifest\/(cached|locate)|plan|execute|engines|systemd\/(?!embedded)|gpu|state|io|real-host|cli\/(actions|view\/(?!table|spinner|schemas)))/,
     priority: 1,
   },
 ];

@@ -32,6 +32,10 @@ export interface CommandSpec {
 export const SHELLS = ['bash', 'zsh', 'fish'] as const;
 export type Shell = (typeof SHELLS)[number];
 
+/** The JSON documents that have a schema. */
+export const DOCUMENTS = ['status', 'plan', 'switch', 'history', 'error'] as const;
+export type DocumentName = (typeof DOCUMENTS)[number];
+
 /** Understood before and after every command. */
 export const GLOBAL_OPTIONS: readonly OptionSpec[] = [
   { flags: '-m, --manifest <path>', help: 'manifest file, or a folder of *.yaml' },
@@ -261,6 +265,14 @@ export const COMMANDS: readonly CommandSpec[] = [
     help: 'the manifest as gpumod understands it, defaults filled in; what may hold a key (headers, arguments) is hidden',
     examples: ['gpumod config show'],
     action: 'configShow',
+  },
+  {
+    path: 'schema',
+    args: '<document>',
+    choices: DOCUMENTS,
+    help: 'JSON Schema of what a command prints with --json (of the manifest: config schema)',
+    examples: ['gpumod schema status', 'gpumod schema switch > switch.schema.json'],
+    action: 'schema',
   },
   {
     path: 'completion',

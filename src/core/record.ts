@@ -100,6 +100,16 @@ export interface HistoryEntry extends SwitchRecord {
   readonly memory?: readonly MemorySample[];
 }
 
+/** How a switch on record may have ended. */
+export const ENDS = Object.keys({
+  unchanged: true,
+  reached: true,
+  restored: true,
+  untouched: true,
+  left: true,
+  interrupted: true,
+} satisfies Record<HistoryEntry['end'], true>) as readonly HistoryEntry['end'][];
+
 /** How far it came: begun steps of all; k of n. */
 export function progressOf({ steps }: Pick<SwitchRecord, 'steps'>): { readonly step: number; readonly steps: number } {
   return {

@@ -6,6 +6,7 @@ import { demo } from './demo.ts';
 import { doctor } from './doctor.ts';
 import * as mode from './mode.ts';
 import { plan } from './plan.ts';
+import { schema } from './schema.ts';
 import * as service from './service.ts';
 import { status } from './status.ts';
 import { switchMode, switchOff } from './switch.ts';
@@ -35,6 +36,7 @@ export const ACTIONS = {
   configSchema: config.schema,
   configShow: config.show,
   doctor,
+  schema,
   completion,
   complete,
   demo,

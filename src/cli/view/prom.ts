@@ -1,8 +1,8 @@
 /** `status -o prom`: Prometheus' text format, for node_exporter's textfile collector. */
 import type { Status } from '../../app/status.ts';
 import type { GpuFacts } from '../../core/facts.ts';
-import type { HistoryEntry } from '../../core/record.ts';
-import type { StateKind } from '../../core/state.ts';
+import { ENDS, type HistoryEntry } from '../../core/record.ts';
+import { STATE_KINDS } from '../../core/state.ts';
 import { holdingOf } from './memory.ts';
 
 type Labels = Readonly<Record<string, string | number>>;
@@ -15,28 +15,6 @@ interface Metric {
   /** Without any the metric is left out: there is nothing to tell. */
   readonly samples: readonly Sample[];
 }
-
-/** All of them, so that a state that ends goes to 0 and does not go stale. */
-const STATES: Readonly<Record<StateKind, true>> = {
-  stopped: true,
-  starting: true,
-  awake: true,
-  sleeping: true,
-  waking: true,
-  stopping: true,
-  failed: true,
-  unhealthy: true,
-  unknown: true,
-};
-
-const ENDS: Readonly<Record<HistoryEntry['end'], true>> = {
-  unchanged: true,
-  reached: true,
-  restored: true,
-  untouched: true,
-  left: true,
-  interrupted: true,
-};
 
 /** `history`: oldest first. */
 export function promText(status: Status, history: readonly HistoryEntry[]): string {
@@ -60,9 +38,10 @@ function nowMetrics({ manifest, now, current, holder, underway }: Status): reado
       name: 'gpumod_service_state',
       type: 'gauge',
       help: 'Whether the service is in the state: 1 for one state of each service.',
+      // All of them, so that a state that ends goes to 0 and does not go stale.
       samples: services.flatMap((service) => {
         const kind = now.services.get(service)?.state.kind ?? 'unknown';
-        return Object.keys(STATES).map((state): Sample => [{ service, state }, truth(state === kind)]);
+        return STATE_KINDS.map((state): Sample => [{ service, state }, truth(state === kind)]);
       }),
     },
     gauge('gpumod_switch_in_progress', 'Whether another gpumod is at work.', truth(holder !== undefined)),
@@ -112,7 +91,6 @@ function memoryMetrics({ manifest, now, held }: Status): readonly Metric[] {
 
 function historyMetrics(history: readonly HistoryEntry[]): readonly Metric[] {
   const last = history.at(-1);
-  const ends = Object.keys(ENDS) as readonly HistoryEntry['end'][];
   const of = (end: HistoryEntry['end']) => history.filter((entry) => entry.end === end);
   const seconds = (entries: readonly HistoryEntry[]) =>
     entries.reduce((sum, { durationSeconds = 0 }) => sum + durationSeconds, 0);
@@ -121,19 +99,19 @@ function historyMetrics(history: readonly HistoryEntry[]): readonly Metric[] {
       name: 'gpumod_switches_total',
       type: 'counter',
       help: 'Switches on record, by how they ended. A long record loses its older half: the counter then begins lower.',
-      samples: ends.map((end) => [{ end }, of(end).length]),
+      samples: ENDS.map((end) => [{ end }, of(end).length]),
     },
     {
       name: 'gpumod_switch_seconds_total',
       type: 'counter',
       help: 'What these switches took.',
-      samples: ends.map((end) => [{ end }, seconds(of(end))]),
+      samples: ENDS.map((end) => [{ end }, seconds(of(end))]),
     },
     {
       name: 'gpumod_last_switch_outcome',
       type: 'gauge',
       help: 'How the last switch ended: 1 for one of them.',
-      samples: last ? ends.map((end) => [{ end }, truth(last.end === end)]) : [],
+      samples: last ? ENDS.map((end) => [{ end }, truth(last.end === end)]) : [],
     },
     gauge('gpumod_last_switch_timestamp_seconds', 'When the last switch began.', last && last.beganMs / 1000),
     gauge(
