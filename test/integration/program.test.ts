@@ -1,8 +1,8 @@
 /** The built program as a process, as far as it goes without systemd: usage, manifests, a missing bus, pipes. */
 import { spawnSync } from 'node:child_process';
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { gpumod } from '../kit/cli.ts';
@@ -72,6 +72,11 @@ describe('exit codes and streams', () => {
     const without = await run(`-m /nowhere.yaml ${line}`);
     expect(without).toMatchObject({ code: 2 });
     expect(without.stderr).toContain(`unknown command '${line.split(' ')[0]}'`);
+  });
+
+  it('config schema is the schema that is shipped', async () => {
+    const shipped = readFileSync(join(dirname(WORKSTATION), 'gpumod.schema.json'), 'utf8');
+    expect(await run('config schema')).toEqual({ code: 0, stdout: shipped, stderr: '' });
   });
 
   it('a missing bus says how to get one', async () => {
