@@ -1,6 +1,7 @@
 /** Bundles src/ into dist/: chunks, so that a command loads only what it runs; no dependency is left to install. */
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { pathToFileURL } from 'node:url';
 import { rolldown } from 'rolldown';
 
 /**
@@ -53,6 +54,22 @@ const { output } = await bundle.write({
 });
 await bundle.close();
 writeFileSync('dist/THIRD-PARTY-LICENSES.txt', licences(output));
+
+await writeManPages();
+
+/** Made by the program's own modules, which are bundled to be run once, here. */
+async function writeManPages() {
+  const pages = await rolldown({ input: 'src/man-pages.ts', platform: 'node' });
+  const file = 'dist/man-pages.mjs';
+  await pages.write({ file, format: 'esm', codeSplitting: false });
+  await pages.close();
+  const { manPages } = await import(pathToFileURL(file));
+  rmSync(file);
+  const epoch = Number(process.env.SOURCE_DATE_EPOCH ?? Date.now() / 1000);
+  mkdirSync('dist/man');
+  for (const [name, text] of Object.entries(manPages(version, new Date(epoch * 1000).toISOString().slice(0, 10))))
+    writeFileSync(`dist/man/${name}`, text);
+}
 
 /** Of all our sources: what one build has written, another must not take for its own. */
 function fingerprint(folder) {

@@ -36,6 +36,14 @@ export type Shell = (typeof SHELLS)[number];
 export const DOCUMENTS = ['status', 'plan', 'switch', 'history', 'error'] as const;
 export type DocumentName = (typeof DOCUMENTS)[number];
 
+/** Guides: `gpumod help TOPIC`. */
+export const TOPICS = {
+  'from-script': 'from a shell script to gpumod',
+  'from-llama-swap': 'from llama-swap to gpumod',
+  'sleep-levels': 'sleep level 1 or level 2 for vLLM',
+} as const;
+export type Topic = keyof typeof TOPICS;
+
 /** Understood before and after every command. */
 export const GLOBAL_OPTIONS: readonly OptionSpec[] = [
   { flags: '-m, --manifest <path>', help: 'manifest file, or a folder of *.yaml' },

@@ -1,7 +1,17 @@
 /** The command tree as commander wants it, made from `commands.ts`: only this file knows commander. */
 import { Argument, Command, CommanderError, Option } from 'commander';
 import { type Details, GpumodError } from '../core/errors.ts';
-import { COMMANDS, type CommandSpec, GLOBAL_OPTIONS, GROUPS, globalOptionsOf, type OptionSpec } from './commands.ts';
+import { near } from '../core/near.ts';
+import {
+  COMMANDS,
+  type CommandSpec,
+  GLOBAL_OPTIONS,
+  GROUPS,
+  globalOptionsOf,
+  type OptionSpec,
+  TOPICS,
+  type Topic,
+} from './commands.ts';
 import { inGroup, lineMeant, nearOption, ownersOf } from './mistyped.ts';
 import { FORMATS } from './view/view.ts';
 
@@ -20,11 +30,15 @@ export type Asked =
       readonly args: readonly string[];
       readonly options: Readonly<Record<string, unknown>>;
     }
+  /** A guide. */
+  | { readonly kind: 'topic'; readonly topic: Topic }
   /** Help or version: text for stdout. */
   | { readonly kind: 'text'; readonly text: string };
 
 /** Throws `usage`. */
 export function parse(argv: readonly string[], version: string): Asked {
+  const topic = topicIn(argv);
+  if (topic !== undefined) return { kind: 'topic', topic };
   let text = '';
   let asked: Asked | undefined;
   const root = tree(version, (found) => {
@@ -46,6 +60,17 @@ export function parse(argv: readonly string[], version: string): Asked {
   return asked ?? { kind: 'text', text: text || root.helpInformation() };
 }
 
+function topicIn(argv: readonly string[]): Topic | undefined {
+  const [first, name = '', ...others] = argv.filter((word) => !word.startsWith('-'));
+  if (first !== 'help' || name === '' || others.length > 0) return undefined;
+  if (Object.hasOwn(TOPICS, name)) return name as Topic;
+  if (inGroup(undefined).includes(name)) return undefined;
+  const meant = near(name, [...Object.keys(TOPICS), ...inGroup(undefined)]);
+  throw new GpumodError('usage', {
+    problem: `there is no help on '${name}'${meant === undefined ? '' : ` (did you mean 'gpumod help ${meant}'?)`}`,
+  });
+}
+
 function tree(version: string, found: (asked: Asked) => void): Command {
   const root = withOptions(new Command('gpumod'), EVERYWHERE)
     .description('Switches a GPU machine between named modes of systemd-managed inference services.')
@@ -54,7 +79,11 @@ function tree(version: string, found: (asked: Asked) => void): Command {
     .showSuggestionAfterError(true)
     .addHelpText(
       'after',
-      '\nStart with: gpumod status · gpumod mode plan NAME · gpumod mode switch NAME\nSee it work without a GPU: gpumod demo',
+      `\nStart with: gpumod status · gpumod mode plan NAME · gpumod mode switch NAME\nSee it work without a GPU: gpumod demo\nGuides: ${Object.keys(
+        TOPICS,
+      )
+        .map((topic) => `gpumod help ${topic}`)
+        .join(' · ')}`,
     );
   for (const [name, help] of Object.entries(GROUPS)) root.command(name).description(help);
   for (const spec of COMMANDS) addCommand(root, spec, found);

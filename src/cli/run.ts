@@ -17,6 +17,11 @@ export async function run(argv: readonly string[], version: string, given: Parts
       parts.stdout.write(asked.text);
       return EXIT.ok;
     }
+    if (asked.kind === 'topic') {
+      const { topicText } = await import('./reference/topics.ts');
+      parts.stdout.write(topicText(asked.topic, parts.stdout.columns));
+      return EXIT.ok;
+    }
     const { spec, args, options } = asked;
     const { ACTIONS, openView } = await import('./actions/index.ts');
     view = openView(options, parts, spec.action === 'demo' ? demoSpeed(options) : 1);

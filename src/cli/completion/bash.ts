@@ -81,7 +81,7 @@ _gpumod() {
   if [[ $cur == -* ]]; then _gpumod_options; return; fi
   case $path in
     '') _gpumod_offer ${wordList('')} ;;
-    help) _gpumod_offer ${wordList('')} ;;
+    help) _gpumod_offer ${wordList('help')} ;;
 ${groups()
   .map((group) => `    ${group}) _gpumod_offer ${wordList(group)} ;;`)
   .join('\n')}

@@ -69,7 +69,7 @@ end
 complete -c gpumod -e
 complete -c gpumod -n '__gpumod_words >/dev/null' -f
 ${['', ...groups()].flatMap((group) => wordsAfter(group).map((word) => wordLine(group, word))).join('\n')}
-${wordsAfter('')
+${wordsAfter('help')
   .map((word) => wordLine('help', word))
   .join('\n')}
 ${everywhere.map((flag) => flagLine(undefined, flag)).join('\n')}

@@ -1,5 +1,13 @@
 /** The commands as a completion script needs them: what may stand at each place of a command line. Pure. */
-import { COMMANDS, type CommandSpec, GLOBAL_OPTIONS, GROUPS, globalOptionsOf, type OptionSpec } from '../commands.ts';
+import {
+  COMMANDS,
+  type CommandSpec,
+  GLOBAL_OPTIONS,
+  GROUPS,
+  globalOptionsOf,
+  type OptionSpec,
+  TOPICS,
+} from '../commands.ts';
 
 /** What completes a word: names that the manifest has, files, one of these words, or nothing. */
 export type Kind = 'modes' | 'services' | 'files' | 'none' | readonly string[];
@@ -38,8 +46,12 @@ export function wordsAfter(group: string): readonly Word[] {
   const own = places().filter(({ path }) => path.startsWith(`${group} `) || (group === '' && !path.includes(' ')));
   const words = own.map(({ path, help }) => ({ word: path.split(' ').at(-1) ?? '', help }));
   const groups = Object.entries(GROUPS).map(([word, help]) => ({ word, help }));
-  return group === '' ? [...words, ...groups, { word: 'help', help: 'help for a command' }] : words;
+  const first = [...words, ...groups];
+  if (group === '') return [...first, { word: 'help', help: 'help for a command' }];
+  return group === 'help' ? [...wordsAfter('').filter(({ word }) => word !== 'help'), ...TOPIC_WORDS] : words;
 }
+
+const TOPIC_WORDS: readonly Word[] = Object.entries(TOPICS).map(([word, help]) => ({ word, help }));
 
 /** Understood before any command. */
 export function globalFlags(): readonly Flag[] {

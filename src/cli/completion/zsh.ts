@@ -81,7 +81,8 @@ _gpumod() {
   if [[ -n $expects ]]; then _gpumod_value $expects; return; fi
   if [[ $words[CURRENT] == -* ]]; then _gpumod_options; return; fi
   case $command in
-    ''|help) list=(${described(wordsAfter(''))}); _describe command list ;;
+    '') list=(${described(wordsAfter(''))}); _describe command list ;;
+    help) list=(${described(wordsAfter('help'))}); _describe command list ;;
 ${groups()
   .map((group) => `    ${group}) list=(${described(wordsAfter(group))}); _describe command list ;;`)
   .join('\n')}

@@ -9,6 +9,7 @@ function asked(line: string): string {
   try {
     const found = parse(line.split(' ').filter(Boolean), '1.2.3');
     if (found.kind === 'text') return `text ${found.text.split('\n')[0]}`;
+    if (found.kind === 'topic') return `topic ${found.topic}`;
     const options = Object.entries(found.options).map(([name, value]) => `${name}=${String(value)}`);
     return [found.spec.path, ...found.args, ...options.filter((option) => option !== 'input=true')].join(' ');
   } catch (error) {
@@ -37,6 +38,7 @@ describe('what people type', () => {
     ['--version', 'text 1.2.3'],
     ['--help', 'text Usage: gpumod [options] [command]'],
     ['mode switch --help', 'text Usage: gpumod mode switch [options] [mode]'],
+    ['help from-script', 'topic from-script'],
     ['help mode', 'text Usage: gpumod mode [options] [command]'],
   ])('%s', (line, expected) => expect(asked(line)).toBe(expected));
 });
@@ -56,6 +58,8 @@ describe('what people mistype', () => {
     ['confg check', "usage: unknown command 'confg' (did you mean 'gpumod config check'?)"],
     ['use rag', "usage: unknown command 'use' (did you mean 'gpumod switch rag'?)"],
     ['completions bash', "usage: unknown command 'completions' (did you mean 'gpumod completion bash'?)"],
+    ['help form-script', "usage: there is no help on 'form-script' (did you mean 'gpumod help from-script'?)"],
+    ['help xyzzy', "usage: there is no help on 'xyzzy'"],
     ['xyzzy', "usage: unknown command 'xyzzy'"],
     [
       'mode list --drain 5m',
