@@ -20,6 +20,12 @@ const withoutUnused = {
  * What is dear to load stays apart: `--help` must not pay for the planner, nor `status` for the spinner.
  */
 const GROUPS = [
+  // What every start needs, `--help` too, and nothing more.
+  {
+    name: 'start',
+    test: /\/src\/(cli\/(commands|mistyped|exit-code|speed|view\/(style|view))|core\/(errors|near|model|engines|units|visible|own-folders|secrets))\.ts$/,
+    priority: 3,
+  },
   { name: 'manifest', test: /\/src\/manifest\/(?!cached|locate)|node_modules\/(yaml|zod)\//, priority: 2 },
   { name: 'http', test: /\/src\/io\/http|node_modules\/undici\//, priority: 2 },
   {
