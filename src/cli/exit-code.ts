@@ -26,6 +26,10 @@ const BY_CODE: Readonly<Record<ErrorCode, number>> = {
   'manifest-invalid': EXIT.manifest,
   'no-such-mode': EXIT.noSuchName,
   'no-such-service': EXIT.noSuchName,
+  'no-such-record': EXIT.noSuchName,
+  'no-mode-before': EXIT.noSuchName,
+  'cannot-run': 126,
+  'not-given-back': EXIT.notRestored,
   refused: EXIT.manifest,
   'requests-in-flight': EXIT.busy,
   locked: EXIT.busy,
@@ -56,6 +60,7 @@ const IN_THE_WAY: ReadonlySet<Problem['code']> = new Set(['port-taken', 'foreign
 /** For an error thrown before anything was touched. */
 export function exitCodeOf(error: AnyGpumodError): number {
   if (error.code === 'interrupted') return { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 }[error.details.signal];
+  if (error.code === 'cannot-run' && error.details.reason === 'ENOENT') return 127;
   if (error.code !== 'refused') return BY_CODE[error.code];
   const codes = error.details.problems.map((problem) => problem.code);
   if (codes.includes('unit-not-found')) return EXIT.noSuchName;
@@ -65,11 +70,12 @@ export function exitCodeOf(error: AnyGpumodError): number {
 }
 
 /** For a switch that was begun. */
-export function exitCodeOfResult({ end, error, reports }: SwitchResult): number {
+export function exitCodeOfResult({ end, error, restoreError, reports }: SwitchResult): number {
   if (!error) return EXIT.ok;
+  if (restoreError) return restoreError.code === 'interrupted' ? exitCodeOf(restoreError) : EXIT.notRestored;
   if (error.code === 'interrupted') return exitCodeOf(error);
   if (error.code === 'timed-out' && error.details.what === 'switch') return EXIT.timeout;
-  if (end === 'left') return EXIT.notRestored;
+  if (end === 'left' || end === 'not-given-back') return EXIT.notRestored;
   const nothingDone = !reports.some((report) => report.outcome.kind === 'done');
   const stoppedAtTheDoor = error.code === 'not-permitted' || error.code === 'bus-unreachable';
   return end === 'untouched' && nothingDone && stoppedAtTheDoor ? exitCodeOf(error) : EXIT.failed;

@@ -133,6 +133,8 @@ function descendants(command: Command): readonly Command[] {
 function usageOf(error: CommanderError, argv: readonly string[]): Details['usage'] {
   const message = error.message.replace(/^error: /, '').replace(/\n\(Did you mean (.*)\?\)/i, ' (did you mean $1?)');
   if (error.code === 'commander.help') return unknownIn(argv);
+  if (error.code === 'commander.unknownOption' && argv.includes('run') && !argv.includes('--'))
+    return { problem: `${message} (a command's own options come after --: gpumod run --mode NAME -- COMMAND)` };
   const [, unknown = ''] = /'(.*?)'/.exec(message) ?? [];
   if (error.code === 'commander.unknownCommand') return unknownCommand(unknown, argv);
   if (error.code === 'commander.unknownOption' && !message.includes('did you mean')) return unknownOption(unknown);
@@ -157,9 +159,12 @@ function unknownCommand(word: string, argv: readonly string[]): Details['usage']
 function unknownOption(option: string): Details['usage'] {
   const name = option.replace(/=.*/, '');
   const owners = ownersOf(name).map(({ path }) => path);
-  if (owners.length > 0) return { problem: `unknown option '${name}' here (it is one of: ${owners.join(', ')})` };
+  if (owners.length > 0) return { problem: `unknown option '${name}' here (it is one of: ${few(owners)})` };
   const meant = nearOption(name);
   if (meant === undefined) return { problem: `unknown option '${name}'` };
   const whose = ownersOf(meant).map(({ path }) => path);
-  return { problem: `unknown option '${name}' (did you mean ${meant}? It is one of: ${whose.join(', ')})` };
+  return { problem: `unknown option '${name}' (did you mean ${meant}? It is one of: ${few(whose)})` };
 }
+
+const few = (names: readonly string[]): string =>
+  [...names.slice(0, 3), ...(names.length > 3 ? ['...'] : [])].join(', ');

@@ -3,6 +3,7 @@
  * call that changes something. Its clock is virtual: a wait takes no time.
  */
 
+import { openCallLog } from '../../src/core/calls.ts';
 import { GpumodError } from '../../src/core/errors.ts';
 import type { EngineFacts, GpuProcess, GpuReading, NapAbility, PortOwner, UnitFacts } from '../../src/core/facts.ts';
 import type { Learned } from '../../src/core/figures.ts';
@@ -12,6 +13,7 @@ import type { Remembered } from '../../src/core/remembered.ts';
 import type { Driver } from '../../src/engines/driver.ts';
 import type { Host } from '../../src/execute/host.ts';
 import { nothingKept, stateInMemory } from '../../src/state/in-memory.ts';
+import { recordedUnits } from '../../src/systemd/on-record.ts';
 import type { JobEnd, Units } from '../../src/systemd/units.ts';
 import { CAN_SLEEP } from './build.ts';
 
@@ -211,6 +213,9 @@ export function world(
     async close() {},
   };
 
+  const calls = openCallLog();
+  const recorded = recordedUnits(units, { log: calls, ticksMs: () => ticks });
+
   const nap = (member: Member): NapAbility => member.trouble.nap ?? CAN_SLEEP;
   const driver: Driver = {
     async probe(service, _signal, past): Promise<EngineFacts> {
@@ -343,7 +348,8 @@ export function world(
           await new Promise((resolve) => setImmediate(resolve));
         },
       },
-      units: async () => units,
+      units: async () => recorded,
+      calls,
       journal: async () => ({
         tail: async (unit, { lines }) =>
           (byUnit(unit)?.trouble.journal ?? ['RuntimeError: something broke']).slice(-lines),

@@ -38,6 +38,8 @@ export async function command(argv: readonly string[], { manifest, host, hide, c
     manifestSchema: async () => ({}),
     openDemo: unused,
     openHost: async () => host,
+    obstacleTo: async () => undefined,
+    runProgram: async () => ({ code: 0 }),
   };
   const code = await run(argv, '1.2.3', parts);
   return { code, ...out };
@@ -52,10 +54,13 @@ export function everyLine({ services, modes }: Manifest): readonly (readonly str
       const words = path.split(' ');
       if (choices) return choices.map((choice) => [...words, choice]);
       const more = action === 'bench' ? ['--yes', '--rounds', '1'] : [];
+      if (action === 'run') return [...modes.keys()].map((mode) => [...words, '--mode', mode, '--', 'true']);
       if (/^[<[]mode/.test(args)) return [...modes.keys()].map((mode) => [...words, mode, ...more]);
       if (/^<service/.test(args)) return [...services.keys()].map((service) => [...words, service, ...more]);
       return [words];
     },
   );
-  return commands.flatMap((words) => FORMATS.map((format) => [...words, ...format]));
+  const asked = (words: readonly string[], format: readonly string[]) =>
+    words.includes('--') ? [...format, ...words] : [...words, ...format];
+  return commands.flatMap((words) => FORMATS.map((format) => asked(words, format)));
 }

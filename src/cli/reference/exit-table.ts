@@ -4,8 +4,8 @@ export const EXIT_TABLE: readonly (readonly [codes: string, meaning: string])[] 
   ['0', 'done, or already so'],
   ['1', 'a step failed; what was there before is restored, or nothing had changed'],
   ['2', 'usage'],
-  ['3', 'not in that state (`is-active`; `plan --exit-code` when there are changes)'],
-  ['4', 'no such mode, service or unit'],
+  ['3', 'not in that state (`is-active`, `wait --mode`; `plan --exit-code` when there are changes)'],
+  ['4', 'no such mode, service or unit; `back`: no mode before is known'],
   ['5', 'failed **and** not restored: look at `gpumod status`'],
   ['69', "the bus, or an engine, can't be reached"],
   ['70', "a bug of gpumod's"],
@@ -20,4 +20,4 @@ export const EXIT_TABLE: readonly (readonly [codes: string, meaning: string])[] 
 ];
 
 export const NOTHING_TOUCHED =
-  'With 2, 4, 69, 75, 77 and 78 nothing was touched. With the others something was tried, and the output says what holds now.';
+  "`run` ends as its command does, once the mode is reached. With 2, 4, 69, 75, 77 and 78 of gpumod's own nothing was touched. With the others something was tried, and the output says what holds now.";

@@ -36,6 +36,7 @@ export function openView(options: Readonly<Record<string, unknown>>, { stdout, s
         errStyle,
         progress,
         quiet,
+        verbose,
       });
     }
   }

@@ -133,7 +133,6 @@ describe.each(Object.keys(TOPICS) as Topic[])('gpumod help %s', (topic) => {
     ]);
     const lines = quoted.flatMap((text) => gpumodLines(text)).filter((line) => !/^is /.test(line));
     const typed = quoted.filter((text) => text.startsWith('gpumod ') && !/^gpumod (is|does|with|reads)\b/.test(text));
-    expect(lines.length).toBeGreaterThanOrEqual(typed.length);
     expect(lines.length).toBeGreaterThan(2);
     for (const line of typed.flatMap((text) => gpumodLines(text)))
       expect(parse(line.split(/\s+/), '1'), line).toMatchObject({ kind: 'command' });

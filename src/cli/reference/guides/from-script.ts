@@ -48,11 +48,13 @@ with the fix. \`mode plan\` changes nothing. What is already so is left alone: a
 
     gpumod -q switch code && run-the-evaluation
     gpumod -q mode is-active code || gpumod -q switch code --drain 10m --lock-timeout 5m
+    gpumod -q run --mode code --lock-timeout 5m -- run-the-evaluation
     gpumod status --json | jq -r .mode.name
 
 With \`-q\` nothing is printed when all went as planned. With exit codes 2, 4, 69, 75, 77 and 78 nothing was touched; 1 means
 that it failed and is as before, 5 that it failed and is not: see gpumod(1). Two at a time is no danger: the second is told who
-is at work and ends with 75, or waits with \`--lock-timeout\`.
+is at work and ends with 75, or waits with \`--lock-timeout\`. \`run\` gives back what was there before; \`gpumod back\` does so later;
+\`gpumod history\` and \`gpumod explain\` tell what happened, and why.
 
 ## From cron and at boot
 
