@@ -1,7 +1,7 @@
 /** What the process ends with. The table that scripts build on; the format of the output never changes it. */
 import type { AnyGpumodError, ErrorCode } from '../core/errors.ts';
 import type { Problem } from '../core/problem.ts';
-import type { SwitchResult } from '../core/report.ts';
+import type { StepOutcome, SwitchResult } from '../core/report.ts';
 
 export const EXIT = {
   ok: 0,
@@ -76,7 +76,11 @@ export function exitCodeOfResult({ end, error, restoreError, reports }: SwitchRe
   if (error.code === 'interrupted') return exitCodeOf(error);
   if (error.code === 'timed-out' && error.details.what === 'switch') return EXIT.timeout;
   if (end === 'left' || end === 'not-given-back') return EXIT.notRestored;
-  const nothingDone = !reports.some((report) => report.outcome.kind === 'done');
-  const stoppedAtTheDoor = error.code === 'not-permitted' || error.code === 'bus-unreachable';
-  return end === 'untouched' && nothingDone && stoppedAtTheDoor ? exitCodeOf(error) : EXIT.failed;
+  return end === 'untouched' && reports.every(({ outcome }) => wasNotLetIn(outcome)) ? exitCodeOf(error) : EXIT.failed;
+}
+
+/** Not even tried: a stop that failed was sent, though nothing came of it. */
+function wasNotLetIn(outcome: StepOutcome): boolean {
+  if (outcome.kind !== 'failed') return outcome.kind === 'skipped';
+  return outcome.error.code === 'not-permitted' || outcome.error.code === 'bus-unreachable';
 }

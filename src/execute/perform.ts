@@ -12,7 +12,7 @@ import { moving } from './memory.ts';
 import { pastOfStart } from './on-record.ts';
 import { sleepAndVerify, stopAndVerify } from './release.ts';
 import { type Stopwatch, stopwatch } from './stopwatch.ts';
-import { startAndWait, waitAwake, wakeAndWait } from './take.ts';
+import { startAndWait, waitUp, wakeAndWait } from './take.ts';
 import { isUnderWay, settled } from './under-way.ts';
 
 export interface Performed {
@@ -150,9 +150,28 @@ async function attempt(
   // What is stopping still holds its memory: its end is waited for, so that it is not taken for the start's.
   const ends = step.kind === 'start' && seenBefore(context, service).state.kind === 'stopping' && terms.first;
   if (step.kind === 'restart' || ends) return startAnew(context, step, service, watch, terms);
+  if (step.kind === 'await' && !isUnderWay(step)) return awaited(context, step, service, watch, terms);
   const freed = await moving(context, step, () => watch.during(act(context, step, service)), terms);
   if (step.kind === 'sleep') await forgetLie(context, service, levelOf(context, step));
   return freed;
+}
+
+/** What comes up asleep, or empty, is awake when it is woken: with room of its own, which a start that runs was not given. */
+async function awaited(
+  context: Context,
+  step: Step,
+  service: Service,
+  watch: Stopwatch,
+  terms: Terms,
+): Promise<number | undefined> {
+  let isAwake = false;
+  const waited = async () => {
+    isAwake = await waitUp(context, service, await pastOfStart(context, service));
+  };
+  await moving(context, step, () => watch.during(waited()), terms);
+  if (isAwake) return undefined;
+  const deltaBytes = Math.max(0, (service.memory.awakeBytes ?? 0) - asleepBytesOf(service));
+  return attempt(context, { ...step, kind: 'wake', deltaBytes }, service, watch, terms);
 }
 
 /** Less than any model that such an engine serves. */
@@ -175,8 +194,7 @@ function act(context: Context, step: Step, service: Service): Promise<void> {
     case 'start':
       return startAndWait(context, service);
     case 'await':
-      if (isUnderWay(step)) return settled(context, step, service);
-      return pastOfStart(context, service).then((past) => waitAwake(context, service, past));
+      return settled(context, step, service);
     case 'stop':
       return stopAndVerify(context, service);
     case 'restart':

@@ -114,7 +114,8 @@ export function world(
   let ticks = 0;
   let busLost = false;
   let foreignBytes = 0;
-  const deadlines: { readonly atMs: number; readonly control: AbortController }[] = [];
+  const deadlines = new Set<{ readonly atMs: number; readonly control: AbortController }>();
+  const sleepers = new Set<{ readonly atMs: number; readonly wake: () => void }>();
   const members = new Map<string, Member>();
   for (const service of manifest.services.values()) {
     const start = states[service.name] ?? 'stopped';
@@ -190,7 +191,9 @@ export function world(
         goDown(member, member.trouble.diesAtStart === 'loop' ? 'activating' : 'failed');
         return end(unit, false);
       }
-      Object.assign(member, { active: 'active', asleep: undefined, loading: true });
+      const isProbed = member.service.engine !== 'none';
+      Object.assign(member, { active: 'active', asleep: undefined, loading: isProbed });
+      if (!isProbed) member.bytes = member.service.memory.awakeBytes ?? 0;
       return end(unit, true);
     },
     async restart(unit) {
@@ -211,6 +214,19 @@ export function world(
     },
     async listen() {},
     async close() {},
+  };
+
+  /** Nothing else is left to do: on to when the next one wakes. */
+  const pass = () => {
+    const [next] = [...sleepers].sort((a, b) => a.atMs - b.atMs);
+    if (!next) return;
+    ticks = Math.max(ticks, next.atMs);
+    for (const deadline of deadlines)
+      if (deadline.atMs <= ticks) {
+        deadlines.delete(deadline);
+        deadline.control.abort(new DOMException('late', 'TimeoutError'));
+      }
+    if (sleepers.delete(next)) next.wake();
   };
 
   const calls = openCallLog();
@@ -337,16 +353,26 @@ export function world(
         deadline(ms, signal) {
           const control = new AbortController();
           onAbort(signal, () => control.abort(signal.reason));
-          deadlines.push({ atMs: ticks + ms, control });
+          deadlines.add({ atMs: ticks + ms, control });
           return control.signal;
         },
-        async sleep(ms, signal) {
-          signal.throwIfAborted();
-          ticks += ms;
-          for (const { atMs, control } of deadlines)
-            if (atMs <= ticks) control.abort(new DOMException('late', 'TimeoutError'));
-          await new Promise((resolve) => setImmediate(resolve));
-        },
+        sleep: (ms, signal) =>
+          new Promise((resolve, reject) => {
+            signal.throwIfAborted();
+            const sleeper = {
+              atMs: ticks + ms,
+              wake: () => {
+                forget();
+                resolve();
+              },
+            };
+            const forget = onAbort(signal, () => {
+              sleepers.delete(sleeper);
+              reject(signal.reason);
+            });
+            sleepers.add(sleeper);
+            setImmediate(pass);
+          }),
       },
       units: async () => recorded,
       calls,

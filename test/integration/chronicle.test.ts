@@ -47,6 +47,16 @@ it('stands on the disk before each step acts', async () => {
   expect(acts).toEqual(['switch sleep:begun start:planned | ', 'switch sleep:done start:begun | sleep1 chat']);
 });
 
+it('is told of only when it stands there: who reads of a step may rely on the journal', async () => {
+  const kept = nothingKept();
+  const here = world(box, { chat: 'awake' }, {}, 9 * 2 ** 30);
+  const written: number[] = [];
+  await switchMode(box, 'find', options, { ...here.host, ...stateInMemory(kept) }, ({ type }) => {
+    if (type === 'step-started') written.push(kept.journal.length);
+  });
+  expect(written).toEqual([1, 2]);
+});
+
 it('is history when it is over: from where, to where, each step, and what holds then', async () => {
   const { kept, result } = await switched();
   expect(kept.history).toHaveLength(1);
