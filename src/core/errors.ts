@@ -8,7 +8,8 @@ import type { ProgramEnd } from './program.ts';
 
 /** The data of every error, by code. */
 export interface Details {
-  readonly usage: { readonly problem: string; readonly hint?: string };
+  /** `unknown`: the word that stands where a command should, and is none. */
+  readonly usage: { readonly problem: string; readonly hint?: string; readonly unknown?: string };
   readonly 'manifest-not-found': { readonly searched: readonly string[] };
   readonly 'manifest-unreadable': { readonly file: string; readonly reason: string };
   /** Every user can write to `path`, the manifest or a folder on the way to it. */

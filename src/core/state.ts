@@ -22,6 +22,19 @@ export type ServiceState =
 
 export type StateKind = ServiceState['kind'];
 
+/** All of them. */
+export const STATE_KINDS = Object.keys({
+  stopped: true,
+  starting: true,
+  awake: true,
+  sleeping: true,
+  waking: true,
+  stopping: true,
+  failed: true,
+  unhealthy: true,
+  unknown: true,
+} satisfies Record<StateKind, true>) as readonly StateKind[];
+
 /** One service at one moment: the facts and what they amount to. */
 export interface ObservedService {
   readonly service: string;

@@ -51,8 +51,9 @@ const FORMATS = [['-v', '--debug'], ['-o', 'plain'], ['--json'], ['-o', 'ndjson'
 /** Command lines of all commands but the demo and init, which bring their own machines. */
 export function everyLine({ services, modes }: Manifest): readonly (readonly string[])[] {
   const commands = COMMANDS.filter(({ action }) => action !== 'demo' && action !== 'init').flatMap(
-    ({ path, args = '', action }) => {
+    ({ path, args = '', action, choices }) => {
       const words = path.split(' ');
+      if (choices) return choices.map((choice) => [...words, choice]);
       const more = action === 'bench' ? ['--yes', '--rounds', '1'] : [];
       if (action === 'run') return [...modes.keys()].map((mode) => [...words, '--mode', mode, '--', 'true']);
       if (/^[<[]mode/.test(args)) return [...modes.keys()].map((mode) => [...words, mode, ...more]);

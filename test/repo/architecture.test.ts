@@ -55,7 +55,7 @@ const IMPURE =
   /^(process|Date\.now|new Date|Math\.random|performance|crypto|globalThis|set(Timeout|Interval|Immediate)|queueMicrotask|fetch|console)(\.|$)/;
 
 /** They put the real parts together. */
-const WIRING: readonly string[] = ['src/main.ts', 'src/real-host.ts', 'src/demo-host.ts'];
+const WIRING: readonly string[] = ['src/main.ts', 'src/real-host.ts', 'src/demo-host.ts', 'src/man-pages.ts'];
 
 /** A program of its own, run by the demo: it plays an engine, and an engine's sudden death. */
 const SIMULATED_ENGINE = 'src/demo/engine-main.ts';

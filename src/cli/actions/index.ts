@@ -1,6 +1,7 @@
 /** Every action by name, and the view they show things with: what is loaded once a command is known. */
 import { back } from './back.ts';
 import { bench } from './bench.ts';
+import { complete, completion } from './completion.ts';
 import * as config from './config.ts';
 import { demo } from './demo.ts';
 import { doctor } from './doctor.ts';
@@ -9,6 +10,7 @@ import { init } from './init.ts';
 import * as mode from './mode.ts';
 import { plan } from './plan.ts';
 import { run } from './run.ts';
+import { schema } from './schema.ts';
 import * as service from './service.ts';
 import { status } from './status.ts';
 import { switchMode, switchOff } from './switch.ts';
@@ -45,6 +47,9 @@ export const ACTIONS = {
   history,
   explain,
   init,
+  schema,
+  completion,
+  complete,
   demo,
 } as const;
 
