@@ -134,6 +134,10 @@ const parts: Parts = {
     host.warm();
     return host;
   },
+  async openUnitTools() {
+    const program = [process.execPath, process.argv[1] ?? ''] as const;
+    return (await import('./real-unit-tools.ts')).openUnitTools({ env, uid, home, program });
+  },
   openDemo: async (speed) => (await import('./demo-host.ts')).openDemoHost({ speed, node: process.execPath }),
 };
 

@@ -189,6 +189,28 @@ export const COMMANDS: readonly CommandSpec[] = [
     action: 'configShow',
   },
   {
+    path: 'unit render',
+    args: '<service>',
+    help: "the service's unit file as its run: in the manifest says (vllm, sglang, llamacpp, http with uvicorn)",
+    examples: ['gpumod unit render chat', 'gpumod unit render chat --json | jq -r .text'],
+    action: 'unitRender',
+  },
+  {
+    path: 'unit diff',
+    args: '<service>',
+    help: 'what an install would change in the file that lies there; exit 3 when there is something',
+    examples: ['gpumod unit diff chat', 'gpumod unit diff chat || gpumod unit install chat'],
+    action: 'unitDiff',
+  },
+  {
+    path: 'unit install',
+    args: '<service>',
+    help: 'write that file where systemd finds it, unless another or an edited one lies there; reloads nothing',
+    options: [LOCK_TIMEOUT],
+    examples: ['gpumod unit install chat && systemctl --user daemon-reload'],
+    action: 'unitInstall',
+  },
+  {
     path: 'demo',
     help: 'a simulated box: switch it through its modes; touches nothing real',
     options: [{ flags: '--speed <factor>', help: 'how many times faster than life (default 15)' }],
@@ -201,4 +223,5 @@ export const GROUPS: Readonly<Record<string, string>> = {
   mode: 'list, show, plan and switch modes',
   service: 'look at and change single services',
   config: 'check and show the manifest',
+  unit: 'unit files from the manifest',
 };

@@ -2,6 +2,7 @@
 
 import type { Demo } from '../app/demo.ts';
 import type { Host } from '../app/host.ts';
+import type { UnitTools } from '../app/unit-tools.ts';
 import type { Manifest } from '../core/model.ts';
 
 export interface Sink {
@@ -29,6 +30,8 @@ export interface Parts {
   manifestSchema(): Promise<unknown>;
   /** Begins with what takes longest; nothing is asked of the machine before it is used. */
   openHost(): Promise<Host>;
+  /** Asks nothing of the machine before it is used. */
+  openUnitTools(): Promise<UnitTools>;
   /** A simulated box, `speed` times faster than life. */
   openDemo(speed: number): Promise<Demo>;
 }

@@ -43,6 +43,15 @@ export interface Details {
   readonly 'unit-not-found': { readonly unit: string };
   readonly 'unit-unusable': { readonly unit: string; readonly load: string; readonly reason: string };
   readonly 'unit-failed': UnitFailure;
+  /** No unit file can be made of the service's entry. */
+  readonly 'unit-unwritable': { readonly service: string; readonly reason: UnwritableReason; readonly detail?: string };
+  /** What lies at the path is not ours to replace. */
+  readonly 'unit-file-kept': {
+    readonly unit: string;
+    readonly path: string;
+    readonly standing: 'edited' | 'foreign';
+  };
+  readonly 'unit-file-failed': { readonly path: string; readonly reason: string; readonly denied: boolean };
   readonly 'engine-refused': {
     readonly service: string;
     readonly request: string;
@@ -103,6 +112,9 @@ export interface Details {
   readonly interrupted: { readonly signal: 'SIGINT' | 'SIGTERM' | 'SIGHUP' };
   readonly 'not-in-state': { readonly wanted: string; readonly actual: string };
 }
+
+/** `value`: `detail` can't stand in a unit file. */
+export type UnwritableReason = 'no-run' | 'no-service' | 'no-user' | 'user-in-user-scope' | 'not-loopback' | 'value';
 
 /** Who holds memory of the card that a step needs. */
 export interface MemoryHolder extends Holder {

@@ -1,4 +1,6 @@
 /** Every command of the program in every format, run in this process on a machine of the test's own. */
+
+import type { UnitTools } from '../../src/app/unit-tools.ts';
 import { COMMANDS } from '../../src/cli/commands.ts';
 import type { Parts } from '../../src/cli/parts.ts';
 import { run } from '../../src/cli/run.ts';
@@ -14,9 +16,13 @@ export interface Machine {
   /** Columns of the terminal that stdout and stderr are. */
   readonly columns?: number;
   readonly env?: Parts['env'];
+  readonly tools?: UnitTools;
 }
 
-export async function command(argv: readonly string[], { manifest, host, hide, columns, env }: Machine): Promise<Ran> {
+export async function command(
+  argv: readonly string[],
+  { manifest, host, hide, columns, env, tools }: Machine,
+): Promise<Ran> {
   const load = async () => (typeof manifest === 'function' ? manifest() : manifest);
   const out = { stdout: '', stderr: '' };
   const sink = (name: keyof typeof out) => ({
@@ -36,11 +42,26 @@ export async function command(argv: readonly string[], { manifest, host, hide, c
     loadManifest: load,
     manifestPaths: async () => (await load()).files,
     manifestSchema: async () => ({}),
+    openUnitTools: async () => tools ?? unitTools(),
     openDemo: unused,
     openHost: async () => host,
   };
   const code = await run(argv, '1.2.3', parts);
   return { code, ...out };
+}
+
+/** A folder of unit files in memory. */
+export function unitTools(contents: Record<string, string> = {}): UnitTools {
+  return {
+    program: ['/usr/bin/node', '/usr/bin/gpumod'],
+    files: {
+      pathOf: (unit, scope) => `/${scope}/${unit}`,
+      read: async (path) => contents[path],
+      write: async (path, text) => {
+        contents[path] = text;
+      },
+    },
+  };
 }
 
 const FORMATS = [['-v', '--debug'], ['-o', 'plain'], ['--json'], ['-o', 'ndjson', '--debug']];

@@ -8,6 +8,7 @@ import { plan } from './plan.ts';
 import * as service from './service.ts';
 import { status } from './status.ts';
 import { switchMode, switchOff } from './switch.ts';
+import * as unit from './unit.ts';
 
 export { openView } from '../view/open.ts';
 
@@ -34,6 +35,9 @@ export const ACTIONS = {
   configSchema: config.schema,
   configShow: config.show,
   doctor,
+  unitRender: unit.render,
+  unitInstall: unit.install,
+  unitDiff: unit.diff,
   demo,
 } as const;
 
