@@ -80,6 +80,7 @@ const askAt =
     }
   };
 
+const kill = (pid: number, signal: 'SIGKILL' | 0) => process.kill(pid, signal);
 const stop = stopOnSignal();
 const secrets = openSecrets();
 let texts: Promise<SecretTexts> | undefined;
@@ -128,7 +129,6 @@ const parts: Parts = {
   async openHost() {
     const { openRealHost } = await import('./real-host.ts');
     const nodeMajor = Number.parseInt(process.versions.node, 10);
-    const kill = (pid: number, signal: 'SIGKILL' | 0) => process.kill(pid, signal);
     const own = { secrets: await secretTexts(), hide: secrets.hide };
     const host = openRealHost({ env, uid, pid: process.pid, home, nodeMajor, kill, ...own });
     host.warm();
@@ -136,7 +136,7 @@ const parts: Parts = {
   },
   async openUnitTools() {
     const program = [process.execPath, process.argv[1] ?? ''] as const;
-    return (await import('./real-unit-tools.ts')).openUnitTools({ env, uid, home, program });
+    return (await import('./real-unit-tools.ts')).openUnitTools({ env, uid, home, program, kill });
   },
   openDemo: async (speed) => (await import('./demo-host.ts')).openDemoHost({ speed, node: process.execPath }),
 };

@@ -1,5 +1,6 @@
 /** Unit files from the manifest: what they would hold, what lies there, and writing them. Never tells systemd to read them. */
 import { GpumodError } from '../core/errors.ts';
+import { given } from '../core/given.ts';
 import type { Scope, Service } from '../core/model.ts';
 import { FileFailure } from '../io/files.ts';
 import type { UnitFiles } from '../io/unit-files.ts';
@@ -12,6 +13,8 @@ export interface UnitText {
   readonly unit: string;
   readonly scope: Scope;
   readonly text: string;
+  /** Whose unit it is; absent: gpumod's own. */
+  readonly service?: string;
 }
 
 export interface Installed extends UnitText {
@@ -30,6 +33,7 @@ export const renderUnit = (service: Service): UnitText => ({
   unit: service.unit,
   scope: service.scope,
   text: engineUnit(service),
+  service: service.name,
 });
 
 /** Throws `user-scope-as-root`, `unit-file-failed`. */
@@ -47,9 +51,9 @@ export async function installUnits(all: readonly UnitText[], files: UnitFiles): 
       return { ...wanted, path, there: await naming(path, () => files.read(path)) };
     }),
   );
-  for (const { unit, path, there, text } of found) {
+  for (const { unit, path, there, text, service } of found) {
     const standing = there === undefined || there === text ? 'own' : standingOf(there);
-    if (standing !== 'own') throw new GpumodError('unit-file-kept', { unit, path, standing });
+    if (standing !== 'own') throw new GpumodError('unit-file-kept', { unit, path, standing, ...given({ service }) });
   }
   const installed: Installed[] = [];
   for (const { there, ...wanted } of found) {

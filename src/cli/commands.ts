@@ -211,6 +211,23 @@ export const COMMANDS: readonly CommandSpec[] = [
     action: 'unitInstall',
   },
   {
+    path: 'unit socket',
+    args: '<mode> <port>',
+    help: 'write a socket on that port of loopback whose first connection switches to the mode and is led to its service',
+    options: [
+      { flags: '--service <name>', help: 'which service of the mode answers, where there are several' },
+      { flags: '--lock-timeout <duration>', help: 'how long the switch waits for another gpumod (default 10m)' },
+      { flags: '--idle <duration>', help: 'ask for the mode again after so long without a connection (default 30s)' },
+      { flags: '--dry-run', help: 'only show the two files' },
+    ],
+    examples: [
+      'gpumod unit socket rag 9200 --service vllm-embedding',
+      'systemctl --user daemon-reload && systemctl --user enable --now gpumod-rag.socket',
+      'curl http://127.0.0.1:9200/health   # switches to rag, and is answered by vllm-embedding',
+    ],
+    action: 'unitSocket',
+  },
+  {
     path: 'demo',
     help: 'a simulated box: switch it through its modes; touches nothing real',
     options: [{ flags: '--speed <factor>', help: 'how many times faster than life (default 15)' }],

@@ -40,6 +40,7 @@ const BY_CODE: Readonly<Record<ErrorCode, number>> = {
   'unit-unwritable': EXIT.manifest,
   'unit-file-kept': EXIT.failed,
   'unit-file-failed': EXIT.failed,
+  'no-socket-proxyd': EXIT.unreachable,
   'engine-refused': EXIT.failed,
   'engine-unreachable': EXIT.unreachable,
   'engine-contradicts': EXIT.failed,

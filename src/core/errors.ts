@@ -50,8 +50,11 @@ export interface Details {
     readonly unit: string;
     readonly path: string;
     readonly standing: 'edited' | 'foreign';
+    /** Whose unit it is. */
+    readonly service?: string;
   };
   readonly 'unit-file-failed': { readonly path: string; readonly reason: string; readonly denied: boolean };
+  readonly 'no-socket-proxyd': object;
   readonly 'engine-refused': {
     readonly service: string;
     readonly request: string;

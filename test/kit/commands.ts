@@ -54,6 +54,7 @@ export async function command(
 export function unitTools(contents: Record<string, string> = {}): UnitTools {
   return {
     program: ['/usr/bin/node', '/usr/bin/gpumod'],
+    proxyd: async () => ({ path: '/usr/lib/systemd/systemd-socket-proxyd', version: 252 }),
     files: {
       pathOf: (unit, scope) => `/${scope}/${unit}`,
       read: async (path) => contents[path],
@@ -71,6 +72,7 @@ export function everyLine({ services, modes }: Manifest): readonly (readonly str
   const commands = COMMANDS.filter(({ action }) => action !== 'demo').flatMap(({ path, args = '', action }) => {
     const words = path.split(' ');
     const more = action === 'bench' ? ['--yes', '--rounds', '1'] : [];
+    if (action === 'unitSocket') return [...modes.keys()].map((mode) => [...words, mode, '65000']);
     if (/^[<[]mode/.test(args)) return [...modes.keys()].map((mode) => [...words, mode, ...more]);
     if (/^<service/.test(args)) return [...services.keys()].map((service) => [...words, service, ...more]);
     return [words];

@@ -38,6 +38,7 @@ export const ACTIONS = {
   unitRender: unit.render,
   unitInstall: unit.install,
   unitDiff: unit.diff,
+  unitSocket: unit.socket,
   demo,
 } as const;
 

@@ -107,15 +107,19 @@ const WORDS: Words = {
     hint: `see: gpumod service logs ${failure.service}`,
   }),
   'unit-unwritable': ({ service, reason, detail }) => UNWRITABLE[reason](service, detail ?? ''),
-  'unit-file-kept': ({ path, standing }) => ({
+  'unit-file-kept': ({ path, standing, service }) => ({
     what: `${path} ${standing === 'foreign' ? 'was not written by gpumod' : 'was changed since gpumod wrote it'}, and is left as it is`,
-    hint: `see: gpumod unit diff SERVICE; keep your changes in a drop-in (systemctl edit), then move the file away: mv ${path} ${path}.old`,
+    hint: `see: ${service === undefined ? 'the same with --dry-run' : `gpumod unit diff ${service}`}; keep your changes in a drop-in (systemctl edit), then move the file away: mv ${path} ${path}.old`,
   }),
   'unit-file-failed': ({ path, reason, denied }) => ({
     what: `can't use ${path}: ${reason}; nothing was changed`,
     hint: denied
       ? `see: ls -ld ${path} ${path.replace(/\/[^/]*$/, '')}; units of the system are for root: sudo gpumod`
       : `see: df ${path.replace(/\/[^/]*$/, '')}`,
+  }),
+  'no-socket-proxyd': () => ({
+    what: 'there is no systemd-socket-proxyd on this machine: nothing could lead a connection to the engine',
+    hint: "it belongs to systemd; some distributions have it in a package of its own: see what holds systemd's services",
   }),
   'engine-refused': ({ service, request, status, reason }) => ({
     what: `${service} refused ${request}: ${status}${reason ? ` ${reason}` : ''}`,

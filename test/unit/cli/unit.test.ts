@@ -94,9 +94,9 @@ describe('unit install', () => {
   });
 
   it('tells what the folder does not allow', async () => {
-    const { files, program } = unitTools(contents);
+    const inMemory = unitTools(contents);
     const write = () => Promise.reject(new FileFailure('denied', 'EACCES: permission denied, open'));
-    const tools: UnitTools = { program, files: { ...files, write } };
+    const tools: UnitTools = { ...inMemory, files: { ...inMemory.files, write } };
     const { code, stderr } = await typed('unit install chat', { tools });
     expect(code).toBe(77);
     expect(stderr).toContain(`can't use ${FILE}: EACCES: permission denied; nothing was changed`);
@@ -121,5 +121,68 @@ describe('unit diff', () => {
     const { code, stdout } = await typed('unit diff chat');
     expect(code).toBe(3);
     expect(stdout).toContain('--- /dev/null\n');
+  });
+});
+
+describe('unit socket', () => {
+  const MODES = `${TEXT}modes:
+  talk: {services: [chat]}
+  both: {services: [chat, embed]}
+`;
+  beforeEach(async () => {
+    manifest = await load(MODES);
+  });
+
+  it('writes a socket and its proxy, and says how to enable it', async () => {
+    const { code, stdout } = await typed('unit socket talk 9000');
+    expect({ code, stdout }).toMatchSnapshot();
+    expect(contents).toMatchSnapshot();
+  });
+
+  it('takes the service that is named, and shows before it writes', async () => {
+    const { code, stdout } = await typed('unit socket both 9000 --service embed --lock-timeout 90 --idle 5m --dry-run');
+    expect(code).toBe(0);
+    expect(stdout).toContain(' mode switch both --lock-timeout 90s\n');
+    expect(stdout).toContain('--exit-idle-time=300s 127.0.0.1:7072\n');
+    expect(contents).toEqual({});
+  });
+
+  it('names the manifest that it was given', async () => {
+    const { stdout } = await typed('-m /etc/a%b.yaml unit socket talk 9000 --dry-run');
+    expect(stdout).toContain('ExecStartPre=/usr/bin/node /usr/bin/gpumod --manifest "/etc/a%%b.yaml" --quiet ');
+  });
+
+  it('leaves out what an old proxy does not know', async () => {
+    const proxyd = async () => ({ path: '/lib/systemd/systemd-socket-proxyd', version: 245 });
+    const { stdout } = await typed('unit socket talk 9000 --dry-run', { tools: { ...unitTools(), proxyd } });
+    expect(stdout).toContain('\nExecStart=/lib/systemd/systemd-socket-proxyd 127.0.0.1:7071\n');
+  });
+
+  it.each([
+    ['unit socket talk 0', 2, "'0' is no port"],
+    ['unit socket talk 7072', 2, 'port 7072 is the one of embed'],
+    ['unit socket both 9000', 2, 'say which'],
+    ['unit socket talk 9000 --service embed', 2, 'embed is none of mode talk that answers at a url'],
+    ['unit socket off 9000', 2, 'no service of mode off answers at a url'],
+    ['unit socket tlak 9000', 4, "there is no mode 'tlak'"],
+    ['unit socket talk 9000 --service nobody', 4, "there is no service 'nobody'"],
+  ])('%s: %i', async (line, code, why) => {
+    const ran = await typed(line);
+    expect({ code: ran.code, stdout: ran.stdout }).toEqual({ code, stdout: '' });
+    expect(ran.stderr).toContain(why);
+    expect(contents).toEqual({});
+  });
+
+  it('of somebody else is left as it is, and nothing is written beside it', async () => {
+    contents['/user/gpumod-talk-proxy.service'] = '[Service]\n';
+    const { code, stderr } = await typed('unit socket talk 9000');
+    expect(code).toBe(1);
+    expect(stderr).toContain('see: the same with --dry-run');
+    expect(Object.keys(contents)).toEqual(['/user/gpumod-talk-proxy.service']);
+  });
+
+  it('without a proxy on the machine is none', async () => {
+    const tools = { ...unitTools(contents), proxyd: async () => undefined };
+    expect((await typed('unit socket talk 9000', { tools })).code).toBe(69);
   });
 });
