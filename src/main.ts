@@ -136,7 +136,8 @@ const parts: Parts = {
   },
   async openUnitTools() {
     const program = [process.execPath, process.argv[1] ?? ''] as const;
-    return (await import('./real-unit-tools.ts')).openUnitTools({ env, uid, home, program, kill });
+    const monotonicMs = () => Number(process.hrtime.bigint()) / 1e6;
+    return (await import('./real-unit-tools.ts')).openUnitTools({ env, uid, home, program, kill, monotonicMs });
   },
   openDemo: async (speed) => (await import('./demo-host.ts')).openDemoHost({ speed, node: process.execPath }),
 };

@@ -114,6 +114,12 @@ export const COMMANDS: readonly CommandSpec[] = [
     examples: ['gpumod doctor', 'gpumod doctor --json | jq .findings[].fix'],
     action: 'doctor',
   },
+  {
+    path: 'schedule',
+    help: 'switches that are planned: by timers of both managers, and by your crontab (as written)',
+    examples: ['gpumod schedule', 'gpumod schedule --json | jq .planned[0].nextUnixSeconds'],
+    action: 'schedule',
+  },
   { path: 'service list', help: 'all services', action: 'serviceList' },
   { path: 'service status', args: '<service>', help: 'one service', action: 'serviceStatus' },
   {

@@ -5,6 +5,7 @@ import { patiently, startUnit, stopUnit } from './jobs.ts';
 import { requireUnitName } from './names.ts';
 import { listUnits, observeUnits } from './properties.ts';
 import { Session, type SessionParts } from './session.ts';
+import { listTimers } from './timers.ts';
 import type { Units } from './units.ts';
 
 /** Connects on first use. */
@@ -18,6 +19,8 @@ export function openSystemd(parts: SessionParts): Units {
       units.forEach(requireUnitName);
       return known(units.join(' '), () => observeUnits(session, units, signal, detail));
     },
+
+    timers: (signal) => known('', () => listTimers(session, signal)),
 
     listen: (signal) => known('', () => session.listen(signal)),
 

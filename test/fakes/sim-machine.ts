@@ -68,6 +68,7 @@ export async function simMachine(manifest: Manifest, options: SimMachineOptions 
   const the = (unit: string) => units.get(unit) as Unit;
   const observe = async (names: readonly string[]) => names.map((unit) => the(unit).facts());
   const manager: Units = {
+    timers: async () => [],
     observe,
     start: (unit) => the(unit).start(),
     stop: (unit) => the(unit).stop(),

@@ -54,6 +54,8 @@ export async function command(
 export function unitTools(contents: Record<string, string> = {}): UnitTools {
   return {
     program: ['/usr/bin/node', '/usr/bin/gpumod'],
+    crontab: async () => ({ kind: 'none' }),
+    monotonicMs: () => 0,
     proxyd: async () => ({ path: '/usr/lib/systemd/systemd-socket-proxyd', version: 252 }),
     files: {
       pathOf: (unit, scope) => `/${scope}/${unit}`,

@@ -5,6 +5,7 @@ import { demo } from './demo.ts';
 import { doctor } from './doctor.ts';
 import * as mode from './mode.ts';
 import { plan } from './plan.ts';
+import { schedule } from './schedule.ts';
 import * as service from './service.ts';
 import { status } from './status.ts';
 import { switchMode, switchOff } from './switch.ts';
@@ -35,6 +36,7 @@ export const ACTIONS = {
   configSchema: config.schema,
   configShow: config.show,
   doctor,
+  schedule,
   unitRender: unit.render,
   unitInstall: unit.install,
   unitDiff: unit.diff,

@@ -84,6 +84,10 @@ export function humanView({ out, err, style, errStyle, progress, quiet }: HumanP
       if (result.error) err.write(errorText(result.error, errStyle, modeOf(result, manifest)));
     },
     data: (_, text) => print(visible(text.endsWith('\n') ? text : `${text}\n`)),
+    async listed(_, rows, notes) {
+      if (rows.rows.length > 0) await table(rows);
+      for (const note of notes) print(`${visible(note)}\n`);
+    },
     openToAll: (path) => warn([openToAllWords(path)]),
     error(error) {
       progress.end();
