@@ -5,12 +5,11 @@ import type { Wanted } from '../core/plan.ts';
 import type { Notify } from '../core/report.ts';
 import { isDown, type Observation, type ServiceState } from '../core/state.ts';
 import type { Host } from '../execute/host.ts';
-import { plan } from '../plan/plan.ts';
 import { type BenchRow, benchRows, type Note } from './bench-figures.ts';
 import { type Bench, benchRound } from './bench-round.ts';
 import { findService } from './find.ts';
 import { observe } from './observe.ts';
-import { accepted } from './plan-mode.ts';
+import { accepted, planned } from './plan-mode.ts';
 import { changeService, type ServiceOptions, type ServiceVerb } from './service.ts';
 
 export interface BenchOptions {
@@ -85,7 +84,7 @@ function check(manifest: Manifest, now: Observation, service: Service): void {
     throw new GpumodError('engine-cannot', { service: service.name, verb: 'be measured', reason: state.kind });
   const wanted = new Map<string, Wanted>([...manifest.services.keys()].map((name) => [name, { kind: 'any' }]));
   wanted.set(service.name, { kind: 'awake' });
-  accepted(plan({ manifest, now, target: service.name, wanted, because: 'asked' }), service.name);
+  accepted(planned({ manifest, now, target: service.name, wanted, because: 'asked' }), service.name);
 }
 
 function stateIn({ services }: Observation, { name }: Service): ServiceState {

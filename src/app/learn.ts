@@ -5,6 +5,7 @@ import type { Manifest } from '../core/model.ts';
 import type { Plan } from '../core/plan.ts';
 import type { StepReport } from '../core/report.ts';
 import type { Observation, ServiceState } from '../core/state.ts';
+import { MIB } from '../core/units.ts';
 import type { Host } from '../execute/host.ts';
 import { hasNeverSlept } from './recall.ts';
 
@@ -36,20 +37,52 @@ export interface Lesson {
 export async function learn(manifest: Manifest, host: Host, lesson: Lesson): Promise<void> {
   const held = attributionOf(manifest, lesson.after);
   const lessons = [...lesson.after.services.values()].map(async ({ service, state }) => {
-    const took = lesson.reports.flatMap((report) => secondsOf(report, service, lesson.fresh.has(service)));
+    const own = lesson.reports.filter((report) => report.step.service === service && asPlanned(report));
+    const took = own.flatMap((report) => secondsOf(report, lesson.fresh.has(service)));
+    const peaks = own.flatMap(({ peakBytes }) => sampleOf('peak-bytes', peakBytes));
+    const backups = own.flatMap((report) => sampleOf('backup-bytes', backupOf(report, lesson)));
     const measure = bytesOf(state);
     const value = measuredBytes(held, service);
-    const holds = measure === undefined || value === undefined ? [] : [{ measure, value }];
-    if (took.length > 0) await host.figures.add(service, [...took, ...holds], versionOf(service, lesson));
+    const holds = measure === undefined ? [] : sampleOf(measure, value);
+    const samples = [...took, ...peaks, ...backups, ...holds];
+    if (took.length > 0) await host.figures.add(service, samples, versionOf(service, lesson));
   });
   await Promise.allSettled(lessons);
 }
 
-/** Of a step that went as planned. Waiting for room or for requests in flight is not its own. */
-function secondsOf({ step, outcome, engineSeconds }: StepReport, service: string, isFresh: boolean): readonly Sample[] {
+function sampleOf(measure: Measure, value: number | undefined): readonly Sample[] {
+  return value === undefined ? [] : [{ measure, value }];
+}
+
+function asPlanned({ outcome }: StepReport): boolean {
+  return outcome.kind === 'done' && outcome.fallback === undefined;
+}
+
+/** Waiting for room or for requests in flight is not its own. */
+function secondsOf({ step, engineSeconds }: StepReport, isFresh: boolean): readonly Sample[] {
   const { kind } = step;
-  if (step.service !== service || outcome.kind !== 'done' || outcome.fallback || kind === 'await') return [];
+  if (kind === 'await') return [];
   return [{ measure: secondsMeasure({ ...step, kind }, isFresh), value: engineSeconds }];
+}
+
+/** Less is what programs take and give back at any moment. */
+const LEAST_BACKUP_BYTES = 64 * MIB;
+
+/**
+ * Of the first sleep of a process: the memory is kept for the later ones, which take none. And of one that was alone on the
+ * machine: what another step loads, or gives back, would count as its backup.
+ */
+function backupOf(report: StepReport, { reports, fresh }: Lesson): number | undefined {
+  const { step, hostTakenBytes, startSeconds, endSeconds } = report;
+  const isAlone = reports.every(
+    (other) =>
+      other === report ||
+      other.outcome.kind === 'skipped' ||
+      other.endSeconds <= startSeconds ||
+      other.startSeconds >= endSeconds,
+  );
+  if (hostTakenBytes === undefined || hostTakenBytes < LEAST_BACKUP_BYTES) return undefined;
+  return isAlone && fresh.has(step.service) ? hostTakenBytes : undefined;
 }
 
 function bytesOf(state: ServiceState): Measure | undefined {

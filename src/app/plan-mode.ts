@@ -1,11 +1,12 @@
 /** `mode plan`: what a switch would do, from what is observed now. Changes nothing. */
+import { keepersOn } from '../core/attribution.ts';
 import { GpumodError } from '../core/errors.ts';
 import type { Manifest } from '../core/model.ts';
 import type { Plan, Planned } from '../core/plan.ts';
 import type { Observation } from '../core/state.ts';
 import type { Host } from '../execute/host.ts';
-import { plan } from '../plan/plan.ts';
-import { cold, wantedInMode } from '../plan/wanted.ts';
+import { type PlanInput, plan } from '../plan/plan.ts';
+import { cold, type WantedStates, wantedInMode } from '../plan/wanted.ts';
 import { examined } from './examine.ts';
 import { findMode } from './find.ts';
 import { observe } from './observe.ts';
@@ -14,6 +15,20 @@ import { recall } from './recall.ts';
 export interface PlanOptions {
   /** Stop instead of sleep. */
   readonly cold: boolean;
+}
+
+/** What a plan is to lead to. */
+export interface Target {
+  /** A mode's, or what else can be said: `before rag`. */
+  readonly name: string;
+  readonly wanted: WantedStates;
+  readonly because?: 'restore';
+}
+
+/** Throws `no-such-mode`. */
+export function modeTarget(manifest: Manifest, modeName: string): Target {
+  const mode = findMode(manifest, modeName);
+  return { name: mode.name, wanted: wantedInMode(manifest, mode) };
 }
 
 export interface PlannedMode {
@@ -29,10 +44,21 @@ export async function planMode(
   host: Host,
   signal: AbortSignal,
 ): Promise<PlannedMode> {
-  const { now, answers } = await planModes(manifest, [modeName], options, host, signal);
+  return planTarget(manifest, modeTarget(manifest, modeName), options, host, signal);
+}
+
+/** Throws `refused` with every problem. */
+export async function planTarget(
+  manifest: Manifest,
+  target: Target,
+  options: PlanOptions,
+  host: Host,
+  signal: AbortSignal,
+): Promise<PlannedMode> {
+  const { now, answers } = await planTargets(manifest, [target], options, host, signal);
   const [answer] = answers;
-  if (!answer) throw new Error('one mode, one answer');
-  return { plan: accepted(answer.planned, modeName), now };
+  if (!answer) throw new Error('one target, one answer');
+  return { plan: accepted(answer.planned, target.name), now };
 }
 
 export interface PlannedModes {
@@ -49,20 +75,27 @@ export async function planModes(
   host: Host,
   signal: AbortSignal,
 ): Promise<PlannedModes> {
-  const modes = modeNames.map((name) => findMode(manifest, name));
+  const targets = modeNames.map((name) => modeTarget(manifest, name));
+  return planTargets(manifest, targets, options, host, signal);
+}
+
+async function planTargets(
+  manifest: Manifest,
+  targets: readonly Target[],
+  options: PlanOptions,
+  host: Host,
+  signal: AbortSignal,
+): Promise<PlannedModes> {
   const seen = await observe(manifest, host, signal, { detail: 'processes' });
-  const asked = modes.map((mode) => {
-    const wanted = wantedInMode(manifest, mode);
-    return { mode: mode.name, wanted: options.cold ? cold(wanted, seen) : wanted };
-  });
-  const targets = asked.map(({ wanted }) => wanted);
-  const recalled = recall(host, seen, targets); // meanwhile; it never fails
+  const asked = targets.map((target) => (options.cold ? { ...target, wanted: cold(target.wanted, seen) } : target));
+  const states = asked.map(({ wanted }) => wanted);
+  const recalled = recall(host, seen, states); // meanwhile; it never fails
   let now = seen;
   for (const { wanted } of asked) now = await examined(manifest, now, wanted, host, signal);
   const figures = await recalled;
-  const answers = asked.map(({ mode, wanted }) => ({
-    mode,
-    planned: plan({ manifest, now, target: mode, wanted, figures }),
+  const answers = asked.map(({ name, ...target }) => ({
+    mode: name,
+    planned: planned({ manifest, now, target: name, ...target, figures }),
   }));
   return { answers, now };
 }
@@ -70,4 +103,16 @@ export async function planModes(
 export function accepted(planned: Planned, target: string): Plan {
   if (planned.kind === 'plan') return planned.plan;
   throw new GpumodError('refused', { mode: target, problems: planned.problems });
+}
+
+/** A plan, or why there is none: what is in use and should not be may be a sleeper's, and is told by its name. */
+export function planned(input: PlanInput): Planned {
+  const made = plan(input);
+  if (made.kind === 'plan') return made;
+  const problems = made.problems.map((problem) => {
+    if (problem.code !== 'foreign-memory' && problem.code !== 'does-not-fit') return problem;
+    const keepers = keepersOn(problem.gpu, input.manifest, input.now);
+    return keepers.length > 0 ? { ...problem, keepers } : problem;
+  });
+  return { ...made, problems };
 }

@@ -1,5 +1,5 @@
 /** What is planned: timers of both managers whose unit runs gpumod, and the lines of this user's crontab that do. */
-import { isGpumodError } from '../core/errors.ts';
+import { type AnyGpumodError, isGpumodError } from '../core/errors.ts';
 import { given } from '../core/given.ts';
 import { SCOPES, type Scope } from '../core/model.ts';
 import type { Host } from '../execute/host.ts';
@@ -26,12 +26,17 @@ export interface Planned {
   readonly lastMs?: number;
 }
 
+export type Unread =
+  | { readonly from: 'cron'; readonly reason: string }
+  /** Without an error: it did not answer in time. */
+  | { readonly from: Scope; readonly error?: AnyGpumodError };
+
 export interface Schedule {
   readonly nowMs: number;
   /** The next one first, then those without a time. */
   readonly planned: readonly Planned[];
   /** Where nothing could be read, and why. */
-  readonly unread: readonly { readonly from: Scope | 'cron'; readonly reason: string }[];
+  readonly unread: readonly Unread[];
 }
 
 const LOOK_MS = 5_000;
@@ -53,7 +58,7 @@ export async function schedule(host: Host, tools: UnitTools, stop: AbortSignal):
   for (const error of failures) if (error !== undefined && !isKnown(error)) throw error;
   if (failures.every((error) => error !== undefined)) throw failures[0];
   const unread = SCOPES.flatMap((scope, i) =>
-    failures[i] === undefined ? [] : [{ from: scope, reason: reasonOf(failures[i]) }],
+    failures[i] === undefined ? [] : [{ from: scope, ...(isGpumodError(failures[i]) ? { error: failures[i] } : {}) }],
   );
   const planned = [
     ...timers.flatMap((each) => (each.status === 'fulfilled' ? each.value : [])),
@@ -70,11 +75,6 @@ export async function schedule(host: Host, tools: UnitTools, stop: AbortSignal):
 
 const isKnown = (error: unknown): boolean =>
   isGpumodError(error) || (error as { name?: string }).name === 'TimeoutError';
-
-function reasonOf(error: unknown): string {
-  if (!isGpumodError(error)) return 'it did not answer in time';
-  return 'reason' in error.details ? String(error.details.reason) : error.code;
-}
 
 /** `bootMs`: when the monotonic clock was 0, in Unix milliseconds. */
 function fromTimer(facts: TimerFacts, scope: Scope, bootMs: number): readonly Planned[] {

@@ -8,11 +8,11 @@ import { isDown, type Observation, type ObservedService } from '../core/state.ts
 import type { Host } from '../execute/host.ts';
 import { learnedBytes, withLearned } from '../plan/learned.ts';
 import { order } from '../plan/order.ts';
-import { type PlanInput, plan } from '../plan/plan.ts';
+import type { PlanInput } from '../plan/plan.ts';
 import { examined } from './examine.ts';
 import { findService } from './find.ts';
 import { observe } from './observe.ts';
-import { accepted } from './plan-mode.ts';
+import { accepted, planned } from './plan-mode.ts';
 import { recall } from './recall.ts';
 import { carryOut, inTime, type TransactionOptions } from './transaction.ts';
 
@@ -106,7 +106,7 @@ function wantedBy(
 }
 
 function planFor(input: PlanInput, verb: ServiceVerb): Plan {
-  const made = accepted(plan(input), input.target);
+  const made = accepted(planned(input), input.target);
   // Asked to sleep: a stop would be something else.
   if (verb === 'sleep') return { ...made, steps: made.steps.map(({ ifRefused: _, ...step }) => step) };
   return made;

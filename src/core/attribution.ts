@@ -1,7 +1,8 @@
 /** GPU memory to services: whose the processes are that hold it. Pure. */
 import { isContainer } from './cgroups.ts';
 import type { GpuProcess } from './facts.ts';
-import type { Manifest, Scope } from './model.ts';
+import { asleepBytesOf, type Manifest, type Scope } from './model.ts';
+import type { Keeper } from './problem.ts';
 import type { Observation } from './state.ts';
 
 export interface Attribution {
@@ -19,9 +20,10 @@ export interface Attribution {
 /** A service, as far as its processes can be told by it. */
 export interface Party {
   readonly name: string;
+  /** Its own name, not an alias: paths bear it. */
   readonly unit: string;
   readonly scope: Scope;
-  /** As systemd says: tells also when the manifest names the unit by an alias. */
+  /** As systemd says. */
   readonly controlGroup?: string | undefined;
   readonly mainPid?: number | undefined;
 }
@@ -42,8 +44,8 @@ export function attribute(processes: readonly GpuProcess[], parties: readonly Pa
 export function attributionOf(manifest: Manifest, { gpu, services }: Observation): Attribution | undefined {
   if (gpu.kind === 'unmeasured' || !gpu.processes) return undefined;
   const parties = [...manifest.services.values()].map(({ name, unit, scope }): Party => {
-    const { controlGroup, mainPid } = services.get(name)?.unit ?? {};
-    return { name, unit, scope, controlGroup, mainPid };
+    const { controlGroup, mainPid, id } = services.get(name)?.unit ?? {};
+    return { name, unit: id ?? unit, scope, controlGroup, mainPid };
   });
   return attribute(gpu.processes, parties);
 }
@@ -63,6 +65,18 @@ export function drift(measured: number | undefined, declared: number | undefined
   if (measured === undefined || declared === undefined || declared === 0) return undefined;
   const more = measured - declared;
   return Math.abs(more) > declared * DRIFT ? more / declared : undefined;
+}
+
+/** Who sleeps and keeps more of a card than planned for; the one with the most too much comes first. */
+export function keepersOn(gpu: number, manifest: Manifest, now: Observation): readonly Keeper[] {
+  const held = attributionOf(manifest, now);
+  const keepers = [...manifest.services.values()].flatMap((service): readonly Keeper[] => {
+    const bytes = held?.perService.get(service.name)?.get(gpu) ?? 0;
+    const plannedBytes = asleepBytesOf(service);
+    const sleeps = now.services.get(service.name)?.state.kind === 'sleeping';
+    return sleeps && bytes > plannedBytes * (1 + DRIFT) ? [{ service: service.name, bytes, plannedBytes }] : [];
+  });
+  return keepers.sort((a, b) => b.bytes - b.plannedBytes - (a.bytes - a.plannedBytes));
 }
 
 function add(perService: Map<string, Map<number, number | null>>, name: string, { gpu, bytes }: GpuProcess): void {

@@ -3,7 +3,8 @@ import type { Cause } from './cause.ts';
 import type { Why } from './facts.ts';
 import type { LockHolder } from './holder.ts';
 import type { StepKind } from './plan.ts';
-import type { Holder, PortTaken, Problem } from './problem.ts';
+import type { Holder, Keeper, PortTaken, Problem } from './problem.ts';
+import type { ProgramEnd } from './program.ts';
 
 /** The data of every error, by code. */
 export interface Details {
@@ -14,9 +15,25 @@ export interface Details {
   readonly 'manifest-open-to-all': { readonly path: string; readonly because: 'root' | 'system-scope' };
   readonly 'manifest-invalid': { readonly issues: readonly ManifestIssue[] };
   readonly 'no-such-mode': { readonly mode: string; readonly known: readonly string[] };
+  readonly 'no-mode-before': Readonly<Record<never, never>>;
+  /** The command of `run`; `reason`: the system's code. `untouched`: it was not begun for it. */
+  readonly 'cannot-run': { readonly program: string; readonly reason: string; readonly untouched?: true };
+  /** What was there before a command ran is not restored; how the command itself ended. */
+  readonly 'not-given-back': { readonly program: string; readonly end: ProgramEnd };
   readonly 'no-such-service': { readonly service: string; readonly known: readonly string[] };
+  /** Of a switch. `records`: so many there are; `candidates`: several that begin so, or one that was meant. */
+  readonly 'no-such-record': {
+    readonly id: string;
+    readonly records: number;
+    readonly candidates: readonly string[];
+  };
   /** Nothing was touched: the request can't be met. */
-  readonly refused: { readonly mode: string; readonly problems: readonly Problem[] };
+  readonly refused: {
+    readonly mode: string;
+    readonly problems: readonly Problem[];
+    /** It was the way back of a switch that failed. */
+    readonly isRestore?: true;
+  };
   readonly 'requests-in-flight': {
     readonly busy: readonly { readonly service: string; readonly requests: number }[];
     readonly waitedMs: number;
@@ -101,7 +118,11 @@ export interface Details {
     readonly freeBytes: number;
     /** It became less and less. */
     readonly falling?: true;
+    /** There is room, and what is in use kept moving: a cold start beside that would fail. `holders`: who moved it. */
+    readonly restless?: true;
     readonly holders?: readonly MemoryHolder[];
+    /** Of the holders those that sleep; absent = none keeps more than planned for. */
+    readonly keepers?: readonly Keeper[];
   };
   /** `header`: it is the value of that header, not the API key. */
   readonly 'secret-missing': { readonly service: string; readonly where: string; readonly header?: string };
@@ -112,7 +133,7 @@ export interface Details {
     readonly service?: string;
     readonly lastly?: Why;
   };
-  readonly interrupted: { readonly signal: 'SIGINT' | 'SIGTERM' | 'SIGHUP' };
+  readonly interrupted: { readonly signal: 'SIGINT' | 'SIGTERM' | 'SIGHUP'; readonly untouched?: true };
   readonly 'not-in-state': { readonly wanted: string; readonly actual: string };
 }
 
@@ -123,6 +144,8 @@ export type UnwritableReason = 'no-run' | 'no-service' | 'no-user' | 'user-in-us
 export interface MemoryHolder extends Holder {
   /** The service whose process it is, or was: an engine's process may outlive its unit. */
   readonly of?: string;
+  /** How far what it holds moved while it was watched, bytes. */
+  readonly movedBytes?: number;
 }
 
 /** One fault of a manifest, ready to print as `FILE:LINE:COL: path: message (did you mean X?)`. */

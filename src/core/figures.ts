@@ -5,11 +5,11 @@ import type { StepKind } from './plan.ts';
 /** Bytes are of one GPU (the most on any); seconds of one step. Levels apart, and the first level-1 sleep of a process. */
 export const MEASURES = [
   'awake-bytes',
-  'peak-bytes',
+  'peak-bytes', // while it starts or wakes, as far as samples taken meanwhile show
   'asleep-bytes',
   'asleep-1-bytes',
   'asleep-2-bytes',
-  'backup-bytes', // host RAM that a level-1 sleep takes
+  'backup-bytes', // host RAM, of all its GPUs: what the machine had less after the first level-1 sleep of a process
   'start-seconds',
   'stop-seconds',
   'restart-seconds',

@@ -35,6 +35,14 @@ export interface Holder {
   readonly contained?: true;
 }
 
+/** A service that sleeps and keeps more of a card than planned for: its figures have drifted, or its sleep leaks. */
+export interface Keeper {
+  readonly service: string;
+  readonly bytes: number;
+  /** As declared, else what such an engine is known to keep. */
+  readonly plannedBytes: number;
+}
+
 export type Problem =
   /** The declared figures exceed the card, with every sleeper stopped that may be. */
   | {
@@ -44,6 +52,8 @@ export type Problem =
       readonly reserveBytes: number;
       readonly claims: readonly Claim[];
       readonly wouldFit: readonly Remedy[];
+      /** Of those who sleep there, who keep more than they should; absent = none, or nobody looked. */
+      readonly keepers?: readonly Keeper[];
     }
   /** It would fit, if what is in use and is no service's were free. */
   | {
@@ -57,6 +67,8 @@ export type Problem =
       readonly freeBytes: number;
       /** Absent = nobody looked. */
       readonly holders?: readonly Holder[];
+      /** Of `foreignBytes`, what our own sleepers have; absent = none, or nobody looked. */
+      readonly keepers?: readonly Keeper[];
     }
   /** It was asked to sleep at level 1 by name, and host RAM has no room for its backup. */
   | {

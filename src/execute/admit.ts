@@ -1,17 +1,23 @@
 /** Room before a step: it begins once measured free memory has what it takes, beside all that has begun before it. */
+import { NATURES } from '../core/engines.ts';
 import { GpumodError } from '../core/errors.ts';
 import type { GpuReading } from '../core/facts.ts';
 import type { Step } from '../core/plan.ts';
 import { MIB } from '../core/units.ts';
-import { type Context, readCards } from './context.ts';
-import { freeOn } from './gauge.ts';
-import { holdersOf } from './holders.ts';
+import { type Context, readCards, serviceOf } from './context.ts';
+import { freeOn, usedOn } from './gauge.ts';
+import { holdersOf, moversOf } from './holders.ts';
+import { type Movers, watchMovers } from './movers.ts';
 
 const POLL_MS = 100;
 /** Memory comes back some time after a stop or sleep: the driver frees it asynchronously. */
 const ROOM_WAIT_MS = 15_000;
 /** Between two samples, less is no movement: a desktop draws. */
 const CALM_BYTES = 32 * MIB;
+/** Samples in a row without a movement before a cold start: vLLM dies, or sizes itself wrongly, when memory moves beside it. */
+const STILL_SAMPLES = 3;
+/** On the way back, what has died may only begin to give its memory back. */
+const STILL_SAMPLES_BACK = 10;
 
 export interface Terms {
   /** No other step may be at work on its cards. */
@@ -32,57 +38,100 @@ export class NotBegun extends Error {}
 export async function admit(context: Context, step: Step, { alone, first }: Terms = {}): Promise<void> {
   const { gauge, signal } = context;
   const { clock } = context.host;
+  const movers = isCold(context, step) ? watchMovers() : undefined;
   let deadline = clock.ticksMs() + ROOM_WAIT_MS;
-  let seen = await firstRoom(context, step);
+  let seen = await firstRoom(context, step, movers);
   for (;;) {
     if (step.deltaBytes > 0 && gauge.isBlocked(step.gpus)) throw new NotBegun();
     const busy = gauge.isBusy(step.gpus);
-    if (seen.fits && seen.calm && gauge.enter(step, alone ? 'alone' : undefined)) return;
+    // Another may have been promised the same bytes since.
+    const { fits } = roomFor(context, step, seen.reading);
+    if (fits && isReady(seen, step, movers) && gauge.enter(step, alone || movers ? 'alone' : undefined)) return;
     if (busy) deadline = clock.ticksMs() + ROOM_WAIT_MS;
-    else if (clock.ticksMs() >= deadline) throw await notFree(context, step, seen);
+    else if (clock.ticksMs() >= deadline) throw await notFree(context, step, seen, movers);
     await clock.sleep(POLL_MS, signal);
     if (first && context.stop.aborted) throw new NotBegun();
-    if (step.deltaBytes > 0) seen = after(seen, roomFor(context, step, await readCards(context)));
+    seen = await next(context, step, seen, movers);
   }
 }
 
-/** Room on the step's cards, as one reading tells it; a card that can't tell has room. */
+function isReady({ calm, still }: Room, { because }: Step, movers: Movers | undefined): boolean {
+  const samples = because.code === 'restore' ? STILL_SAMPLES_BACK : STILL_SAMPLES;
+  return calm && (!movers || still >= samples);
+}
+
+/** It reads or claims memory of the whole device until it is ready. */
+function isCold(context: Context, { kind, gpus, service }: Step): boolean {
+  if (kind !== 'start' || gpus.length === 0) return false;
+  return NATURES[serviceOf(context, { service }).engine].start === 'profiles';
+}
+
+/** Room on the step's cards, as one reading tells it; a card that can't tell has room, and is at rest. */
 interface Room {
+  readonly reading: GpuReading;
   readonly fits: boolean;
   /** Nobody takes memory meanwhile, as far as two readings show. */
   readonly calm: boolean;
+  /** So many readings in a row have shown no movement at all. */
+  readonly still: number;
   readonly perGpu: ReadonlyMap<number, number>;
+  readonly used: ReadonlyMap<number, number>;
   readonly neededBytes: number;
 }
 
 /** A card at rest needs one reading of this moment; beside others at work, or where memory vanishes, one more. */
-async function firstRoom(context: Context, step: Step): Promise<Room> {
+async function firstRoom(context: Context, step: Step, movers: Movers | undefined): Promise<Room> {
   const { gauge } = context;
   const before = roomFor(context, step, gauge.latest);
-  if (step.deltaBytes <= 0) return before;
+  if (!needsReadings(step, movers)) return before;
   if (gauge.isFresh()) return { ...before, calm: !gauge.isBusy(step.gpus) };
-  const now = after(before, roomFor(context, step, await readCards(context)));
+  const now = await next(context, step, before, movers);
   return gauge.isBusy(step.gpus) ? { ...now, calm: false } : now;
+}
+
+function needsReadings({ deltaBytes }: Step, movers: Movers | undefined): boolean {
+  return deltaBytes > 0 || movers !== undefined;
+}
+
+async function next(context: Context, step: Step, before: Room, movers: Movers | undefined): Promise<Room> {
+  if (!needsReadings(step, movers)) return before;
+  const reading = await readCards(context, movers && 'processes');
+  movers?.see(reading);
+  return after(before, roomFor(context, step, reading));
 }
 
 function roomFor({ gauge, manifest }: Context, step: Step, reading: GpuReading): Room {
   const neededBytes = step.deltaBytes + manifest.gpuReserveBytes;
-  const perGpu = new Map(
-    step.gpus.flatMap((gpu) => {
-      const room = gauge.roomOn(reading, gpu);
-      return room === undefined ? [] : [[gpu, room] as const];
-    }),
-  );
+  const told = (bytesOn: (gpu: number) => number | undefined) =>
+    new Map(
+      step.gpus.flatMap((gpu) => {
+        const bytes = bytesOn(gpu);
+        return bytes === undefined ? [] : [[gpu, bytes] as const];
+      }),
+    );
+  const perGpu = told((gpu) => gauge.roomOn(reading, gpu));
+  const used = told((gpu) => usedOn(reading, gpu));
   const fits = step.deltaBytes <= 0 || [...perGpu.values()].every((room) => room >= neededBytes);
-  return { fits, calm: true, perGpu, neededBytes };
+  return {
+    reading,
+    fits,
+    calm: true,
+    still: used.size === 0 ? Number.POSITIVE_INFINITY : 0,
+    perGpu,
+    used,
+    neededBytes,
+  };
 }
 
 function after(before: Room, now: Room): Room {
   const calm = [...now.perGpu].every(([gpu, room]) => room >= (before.perGpu.get(gpu) ?? room) - CALM_BYTES);
-  return { ...now, calm };
+  const isStill = [...now.used].every(([gpu, used]) => Math.abs(used - (before.used.get(gpu) ?? used)) <= CALM_BYTES);
+  return { ...now, calm, still: isStill ? before.still + 1 : now.still };
 }
 
-async function notFree(context: Context, step: Step, { perGpu, neededBytes, calm }: Room): Promise<GpumodError> {
+async function notFree(context: Context, step: Step, seen: Room, movers: Movers | undefined): Promise<GpumodError> {
+  if (seen.fits && movers) return restless(context, step, seen, movers);
+  const { perGpu, neededBytes, calm } = seen;
   const lowest = [...perGpu].sort(([, a], [, b]) => a - b)[0];
   const [gpu, freeBytes] = lowest ?? [step.gpus[0] ?? 0, 0];
   return new GpumodError('memory-not-free', {
@@ -92,5 +141,20 @@ async function notFree(context: Context, step: Step, { perGpu, neededBytes, calm
     freeBytes: Math.max(0, Math.min(freeBytes, freeOn(context.gauge.latest, gpu) ?? freeBytes)),
     ...(calm ? {} : { falling: true as const }),
     ...(await holdersOf(context, step.service, gpu)),
+  });
+}
+
+/** There is room, and the card does not come to rest: who moves its memory, if the tool tells that. */
+async function restless(context: Context, step: Step, seen: Room, movers: Movers): Promise<GpumodError> {
+  const { service, gpus } = step;
+  const gpu = gpus.find((index) => movers.on(index, CALM_BYTES).length > 0) ?? gpus[0] ?? 0;
+  const moved = movers.on(gpu, CALM_BYTES);
+  return new GpumodError('memory-not-free', {
+    service,
+    gpu,
+    neededBytes: seen.neededBytes,
+    freeBytes: Math.max(0, seen.perGpu.get(gpu) ?? 0),
+    restless: true,
+    ...(moved.length > 0 ? moversOf(context, moved) : await holdersOf(context, service, gpu)),
   });
 }

@@ -7,6 +7,12 @@ import type { Observation, ObservedService } from '../core/state.ts';
 import type { Gauge } from './gauge.ts';
 import type { Host } from './host.ts';
 
+/** How long something as a whole may take, milliseconds. */
+export interface Limit {
+  readonly what: 'switch' | 'restore';
+  readonly afterMs: number;
+}
+
 export interface Context {
   readonly host: Host;
   readonly manifest: Manifest;
@@ -17,8 +23,8 @@ export interface Context {
   readonly begin: (step: Step) => Promise<void>;
   /** Aborts running calls (a deadline of the whole); a first Ctrl-C only `stop`s. */
   readonly signal: AbortSignal;
-  /** What a deadline of the whole is, milliseconds. */
-  readonly limitMs?: number;
+  /** What a deadline of the whole is. */
+  readonly limit?: Limit;
   /** No new step begins once this aborts. */
   readonly stop: AbortSignal;
   /** Requests in flight are not waited for. */
@@ -28,7 +34,7 @@ export interface Context {
   elapsed(): number;
 }
 
-export function serviceOf(context: Context, step: Step): Service {
+export function serviceOf(context: Context, step: Pick<Step, 'service'>): Service {
   const service = context.manifest.services.get(step.service);
   if (!service) throw new Error(`the plan names ${step.service}, the manifest does not`);
   return service;
@@ -49,7 +55,7 @@ export function within(ms: number, context: Context): AbortSignal {
   return context.host.clock.deadline(ms, context.signal);
 }
 
-/** What the GPU tool says now. */
-export function readCards(context: Context): Promise<GpuReading> {
-  return context.gauge.fresh(within(READ_MS, context));
+/** What the GPU tool says now; `processes`: also who holds memory, where it has told that before. */
+export function readCards(context: Context, detail?: 'processes'): Promise<GpuReading> {
+  return context.gauge.fresh(within(READ_MS, context), detail);
 }

@@ -62,16 +62,16 @@ function listenEarly(context: Context, plan: Plan): void {
 
 async function carryOut(context: Context, step: Step): Promise<StepReport> {
   const startSeconds = context.elapsed();
-  context.notify({ type: 'step-started', step, atSeconds: startSeconds });
   await context.begin(step);
-  const { outcome, engineMs, freedBytes } = await perform(context, step);
+  context.notify({ type: 'step-started', step, atSeconds: startSeconds });
+  const { outcome, engineMs, measured } = await perform(context, step);
   return {
     step,
     outcome,
     startSeconds,
     endSeconds: context.elapsed(),
     engineSeconds: engineMs / 1000,
-    ...(freedBytes === undefined ? {} : { freedBytes }),
+    ...measured,
   };
 }
 

@@ -1,7 +1,7 @@
 /**
- * The GPU tool's readings during an execution, and what they say of single steps. The tool tells a card's total only, so
- * steps that overlap on a card are judged together: since the card was last quiet, it must have moved as all the steps
- * finished since then have planned. What a running take was admitted for and has not taken yet is no longer free.
+ * The GPU tool's readings during an execution, and what a card's total says of single steps. Steps that overlap on a card
+ * are judged together: since the card was last quiet, it must have moved as all the steps finished since then have
+ * planned; `shares.ts` does better where the tool tells of processes. What a running take was admitted for and has not taken yet is no longer free.
  */
 import { cardOf } from '../core/cards.ts';
 import type { GpuReading } from '../core/facts.ts';
@@ -22,7 +22,11 @@ export interface Movement {
 
 export interface Gauge {
   readonly latest: GpuReading;
-  fresh(signal: AbortSignal): Promise<GpuReading>;
+  /** The latest one that tells of processes; undefined = the tool does not. */
+  readonly told: GpuReading | undefined;
+  fresh(signal: AbortSignal, detail?: 'processes'): Promise<GpuReading>;
+  /** Takes note of a reading, and judges nothing by it. */
+  seen(reading: GpuReading): void;
   /** The latest reading is of this moment, and nothing of ours has moved memory since. */
   isFresh(): boolean;
   /** Free, and not promised to takes at work; undefined = it can't be told. */
@@ -61,8 +65,14 @@ interface Promised {
 
 type Source = Pick<Host, 'telemetry' | 'clock'>;
 
-export function openGauge({ telemetry, clock }: Source, first: Pick<Observation, 'gpu' | 'atMs'>): Gauge {
+/** `seen`: is shown each reading. */
+export function openGauge(
+  { telemetry, clock }: Source,
+  first: Pick<Observation, 'gpu' | 'atMs'>,
+  seen: (reading: GpuReading) => void = () => {},
+): Gauge {
   let latest = first.gpu;
+  let told = listing(first.gpu);
   let latestMs = clock.ticksMs() - Math.max(0, clock.nowMs() - first.atMs);
   const cards = new Map<number, Busy>();
   const promises = new Map<number, Promised>();
@@ -102,16 +112,22 @@ export function openGauge({ telemetry, clock }: Source, first: Pick<Observation,
     get latest() {
       return latest;
     },
-    async fresh(signal) {
+    get told() {
+      return told;
+    },
+    async fresh(signal, detail) {
       // A machine without a GPU tool does not get one in the middle of a switch.
       if (latest.kind === 'unmeasured' && latest.why.code === 'no-tool') return latest;
       const beganMs = clock.ticksMs();
-      const reading = await telemetry.read(signal);
+      const reading = await telemetry.read(signal, told && detail);
+      seen(reading);
       if (beganMs < latestMs) return reading; // a later one has overtaken it
       latest = reading;
+      told = listing(reading) ?? told;
       latestMs = beganMs;
       return reading;
     },
+    seen,
     isFresh: () => clock.ticksMs() - latestMs <= FRESH_MS,
     roomOn(reading, gpu) {
       const card = cardOf(reading, gpu);
@@ -147,6 +163,10 @@ export function openGauge({ telemetry, clock }: Source, first: Pick<Observation,
     },
     isBlocked: (gpus) => gpus.some((gpu) => blocked.has(gpu)),
   };
+}
+
+function listing(reading: GpuReading): GpuReading | undefined {
+  return reading.kind === 'measured' && reading.processes ? reading : undefined;
 }
 
 /** What the card has taken since then is no longer to come; what it freed meanwhile may hide some of that. */

@@ -1,6 +1,7 @@
 /** Measured GPU memory after a step: it must have moved as planned. Declared figures are never taken for measured. */
 import { NATURES, type Nature } from '../core/engines.ts';
 import { GpumodError } from '../core/errors.ts';
+import type { GpuReading } from '../core/facts.ts';
 import { asleepBytesOf } from '../core/model.ts';
 import type { Step } from '../core/plan.ts';
 import { MIB } from '../core/units.ts';
@@ -8,6 +9,7 @@ import { admit, type Terms } from './admit.ts';
 import { type Context, readCards, serviceOf } from './context.ts';
 import { type Movement, usedOn } from './gauge.ts';
 import { appeal } from './holders.ts';
+import { isPending, ownMovement, tells } from './shares.ts';
 import { isEnding } from './under-way.ts';
 
 const POLL_MS = 100;
@@ -19,8 +21,9 @@ const MOVE_WAIT_MS = 5_000;
 const PROOF_SHARE = 0.5;
 /** The part at which a release is over, and no more is waited for. */
 const WHOLE_SHARE = 0.9;
-/** Samples in a row in which nothing comes free any more. */
+/** Samples in a row in which nothing comes free any more; more of them where the tool can't tell that something is to come. */
 const STEADY_SAMPLES = 3;
+const STEADY_SAMPLES_UNTOLD = 8;
 const STEADY_BYTES = 32 * MIB;
 
 /** Does what the step does once there is room for it, and verifies it; the same bytes, as `verifyMoved`. Throws as it and `admit` do. */
@@ -31,10 +34,11 @@ export async function moving(
   terms: Terms = {},
 ): Promise<number | undefined> {
   await admit(context, step, terms);
+  const { told } = context.gauge;
   let how: 'done' | 'owes' | 'failed' = 'failed';
   try {
     await act();
-    const freed = terms.unjudged ? await unjudged(context) : await verifyMoved(context, step);
+    const freed = terms.unjudged ? await unjudged(context) : await verifyMoved(context, step, told);
     how = isLazy(context, step) ? 'owes' : 'done';
     return freed;
   } finally {
@@ -43,23 +47,25 @@ export async function moving(
 }
 
 /**
- * Waits until memory has moved as planned on each of the step's GPUs. Returns the measured bytes that came free (+) or
- * were taken (-) over all of them; undefined where it can't be measured, nothing says what the service held, or somebody
- * else moved memory there too: a step that is still at work may hide what this one did. Throws `memory-contradicts`.
+ * Waits until memory has moved as planned on each of the step's GPUs: the service's own, where the tool tells it (`told`:
+ * its last word before the act), else the card's. Returns the measured bytes that came free (+) or were taken (-) over all
+ * of them; undefined where it can't be measured, nothing says what the service held, or somebody else moved memory there
+ * too: a step that is still at work may hide what this one did. Throws `memory-contradicts`.
  */
-export async function verifyMoved(context: Context, step: Step): Promise<number | undefined> {
+async function verifyMoved(context: Context, step: Step, told: GpuReading | undefined): Promise<number | undefined> {
   if (step.gpus.length === 0) return undefined;
   if (step.deltaBytes === 0 || step.learnedBytes !== undefined || isLazy(context, step)) {
     await unjudged(context);
-    if (isEnding(step)) await settle(context, step);
+    if (isEnding(step)) await settle(context, step, told);
     return undefined;
   }
   const { clock } = context.host;
   const deadline = clock.ticksMs() + (step.kind === 'stop' ? RELEASE_WAIT_MS : MOVE_WAIT_MS);
   for (;;) {
-    const moved = context.gauge.moved(await readCards(context), step);
+    await readCards(context, 'processes');
+    const moved = movements(context, step, told);
     const wrong = moved.find((each) => !proves(each));
-    if (!wrong) return whole(context, step, moved);
+    if (!wrong) return whole(context, step, moved, told);
     if (clock.ticksMs() >= deadline) {
       if (!wrong.unsettled) await judge(context, step, moved);
       return undefined;
@@ -68,16 +74,29 @@ export async function verifyMoved(context: Context, step: Step): Promise<number 
   }
 }
 
+/** By the latest reading. */
+function movements(context: Context, step: Step, told: GpuReading | undefined): readonly Movement[] {
+  const { gauge } = context;
+  const moved = gauge.moved(gauge.latest, step);
+  return tells(told) ? moved.map((each) => ownMovement(context, step, each, told, gauge.latest)) : moved;
+}
+
 /** All of it, once enough has moved to prove the step. */
-async function whole(context: Context, step: Step, proven: readonly Movement[]): Promise<number | undefined> {
-  if (step.deltaBytes < 0 && !proven.every(isWhole)) await settle(context, step);
+async function whole(
+  context: Context,
+  step: Step,
+  proven: readonly Movement[],
+  told: GpuReading | undefined,
+): Promise<number | undefined> {
+  if (step.deltaBytes < 0 && !(proven.every(isWhole) && !stillComes(context, step, told)))
+    await settle(context, step, told);
   if (proven.length === 0 || !proven.every((each) => each.alone)) return undefined;
-  return freed(context.gauge.moved(context.gauge.latest, step));
+  return freed(movements(context, step, told));
 }
 
 /** Only for the next step's view of the card. */
 async function unjudged(context: Context): Promise<undefined> {
-  await readCards(context);
+  await readCards(context, 'processes');
 }
 
 /** Nearly all that was planned has come free: no more is to be waited for. */
@@ -85,17 +104,24 @@ function isWhole({ plannedBytes, measuredBytes }: Movement): boolean {
   return measuredBytes <= plannedBytes * WHOLE_SHARE;
 }
 
+/** The tool tells of processes, and some memory is no process's any more. */
+function stillComes(context: Context, step: Step, told: GpuReading | undefined): boolean {
+  return tells(told) && isPending(context, step, told, context.gauge.latest, STEADY_BYTES);
+}
+
 /** Waits for what still comes free, so that it hides no later step's movement and disturbs no cold start. Never throws. */
-async function settle(context: Context, step: Step): Promise<void> {
+async function settle(context: Context, step: Step, told: GpuReading | undefined): Promise<void> {
   const { clock } = context.host;
   const deadline = clock.ticksMs() + MOVE_WAIT_MS;
-  const told = step.gpus.filter((gpu) => usedOn(context.gauge.latest, gpu) !== undefined);
-  if (told.length === 0) return; // nothing would show it
-  const used = () => told.reduce((sum, gpu) => sum + (usedOn(context.gauge.latest, gpu) ?? 0), 0);
+  const cards = step.gpus.filter((gpu) => usedOn(context.gauge.latest, gpu) !== undefined);
+  if (cards.length === 0) return; // nothing would show it
+  const used = () => cards.reduce((sum, gpu) => sum + (usedOn(context.gauge.latest, gpu) ?? 0), 0);
+  const enough = tells(told) ? STEADY_SAMPLES : STEADY_SAMPLES_UNTOLD;
+  const isOver = () => steady >= enough && !stillComes(context, step, told);
   let steady = 0;
-  for (let before = used(); steady < STEADY_SAMPLES && clock.ticksMs() < deadline; before = used()) {
+  for (let before = used(); !isOver() && clock.ticksMs() < deadline; before = used()) {
     await clock.sleep(POLL_MS, context.signal);
-    await readCards(context);
+    await readCards(context, 'processes');
     steady = used() >= before - STEADY_BYTES ? steady + 1 : 0;
   }
 }

@@ -3,7 +3,7 @@ import { NATURES } from '../core/engines.ts';
 import { type AnyGpumodError, GpumodError, isGpumodError } from '../core/errors.ts';
 import { asleepBytesOf, isServed, type Service } from '../core/model.ts';
 import { type Fallback, RELEASES, type Step } from '../core/plan.ts';
-import type { StepOutcome } from '../core/report.ts';
+import type { StepOutcome, StepReport } from '../core/report.ts';
 import { MIB } from '../core/units.ts';
 import { NotBegun, type Terms } from './admit.ts';
 import { type Context, readCards, seenBefore, serviceOf } from './context.ts';
@@ -11,14 +11,16 @@ import { forgetLie, levelOf, rememberLie } from './lies.ts';
 import { moving } from './memory.ts';
 import { pastOfStart } from './on-record.ts';
 import { sleepAndVerify, stopAndVerify } from './release.ts';
-import { startAndWait, waitAwake, wakeAndWait } from './take.ts';
+import { type Stopwatch, stopwatch } from './stopwatch.ts';
+import { startAndWait, waitUp, wakeAndWait } from './take.ts';
 import { isUnderWay, settled } from './under-way.ts';
 
 export interface Performed {
   readonly outcome: StepOutcome;
   /** Milliseconds that engine and unit took, as opposed to us. */
   readonly engineMs: number;
-  readonly freedBytes?: number;
+  /** See `StepReport`. */
+  readonly measured: Pick<StepReport, 'freedBytes' | 'peakBytes' | 'hostTakenBytes'>;
 }
 
 /** Never throws a known failure: it is the step's outcome. After a release that failed nothing is taken on its cards. */
@@ -30,12 +32,21 @@ export async function perform(context: Context, step: Step): Promise<Performed> 
 
 async function tried(context: Context, step: Step): Promise<Performed> {
   const service = serviceOf(context, step);
-  const watch = stopwatch(context);
-  const end = (outcome: StepOutcome, freedBytes?: number): Performed => ({
-    outcome,
-    engineMs: watch.ms(),
-    ...(freedBytes === undefined ? {} : { freedBytes }),
-  });
+  const watch = stopwatch(context, step);
+  const availableBytes = context.host.hostMemory()?.availableBytes;
+  const end = (outcome: StepOutcome, freedBytes?: number): Performed => {
+    const peakBytes = watch.peakBytes();
+    const hostTakenBytes = hostTaken(context, step, availableBytes);
+    return {
+      outcome,
+      engineMs: watch.ms(),
+      measured: {
+        ...(freedBytes === undefined ? {} : { freedBytes }),
+        ...(peakBytes === undefined ? {} : { peakBytes }),
+        ...(hostTakenBytes === undefined ? {} : { hostTakenBytes }),
+      },
+    };
+  };
   try {
     if (step.gpus.length > 0 && !context.gauge.isFresh()) await readCards(context);
     return end({ kind: 'done' }, await attempt(context, step, service, watch, { first: true }));
@@ -48,6 +59,13 @@ async function tried(context: Context, step: Step): Promise<Performed> {
     if (step.ifRefused === undefined || noRoom || context.signal.aborted) return end({ kind: 'failed', error });
     return climb(context, step, service, error, watch, end);
   }
+}
+
+/** A backup's pages are pinned by the driver and may count in no cgroup: the machine's own figure has them, and all others' too. */
+function hostTaken(context: Context, step: Step, beforeBytes: number | undefined): number | undefined {
+  if (step.kind !== 'sleep' || levelOf(context, step) !== 1) return undefined;
+  const now = context.host.hostMemory()?.availableBytes;
+  return beforeBytes === undefined || now === undefined ? undefined : beforeBytes - now;
 }
 
 type End = (outcome: StepOutcome, freedBytes?: number) => Performed;
@@ -132,9 +150,28 @@ async function attempt(
   // What is stopping still holds its memory: its end is waited for, so that it is not taken for the start's.
   const ends = step.kind === 'start' && seenBefore(context, service).state.kind === 'stopping' && terms.first;
   if (step.kind === 'restart' || ends) return startAnew(context, step, service, watch, terms);
+  if (step.kind === 'await' && !isUnderWay(step)) return awaited(context, step, service, watch, terms);
   const freed = await moving(context, step, () => watch.during(act(context, step, service)), terms);
   if (step.kind === 'sleep') await forgetLie(context, service, levelOf(context, step));
   return freed;
+}
+
+/** What comes up asleep, or empty, is awake when it is woken: with room of its own, which a start that runs was not given. */
+async function awaited(
+  context: Context,
+  step: Step,
+  service: Service,
+  watch: Stopwatch,
+  terms: Terms,
+): Promise<number | undefined> {
+  let isAwake = false;
+  const waited = async () => {
+    isAwake = await waitUp(context, service, await pastOfStart(context, service));
+  };
+  await moving(context, step, () => watch.during(waited()), terms);
+  if (isAwake) return undefined;
+  const deltaBytes = Math.max(0, (service.memory.awakeBytes ?? 0) - asleepBytesOf(service));
+  return attempt(context, { ...step, kind: 'wake', deltaBytes }, service, watch, terms);
 }
 
 /** Less than any model that such an engine serves. */
@@ -157,8 +194,7 @@ function act(context: Context, step: Step, service: Service): Promise<void> {
     case 'start':
       return startAndWait(context, service);
     case 'await':
-      if (isUnderWay(step)) return settled(context, step, service);
-      return pastOfStart(context, service).then((past) => waitAwake(context, service, past));
+      return settled(context, step, service);
     case 'stop':
       return stopAndVerify(context, service);
     case 'restart':
@@ -170,28 +206,8 @@ function act(context: Context, step: Step, service: Service): Promise<void> {
 export function known(thrown: unknown, context: Context): AnyGpumodError {
   if (isGpumodError(thrown)) return thrown;
   if (context.signal.aborted && thrown === context.signal.reason)
-    return new GpumodError('timed-out', { what: 'switch', afterMs: context.limitMs ?? 0 }) as AnyGpumodError;
+    return new GpumodError('timed-out', context.limit ?? { what: 'switch', afterMs: 0 }) as AnyGpumodError;
   if (thrown instanceof DOMException && thrown.name === 'TimeoutError')
     return new GpumodError('timed-out', { what: 'step', afterMs: 0 }) as AnyGpumodError;
   throw thrown;
-}
-
-interface Stopwatch {
-  during(work: Promise<void>): Promise<void>;
-  ms(): number;
-}
-
-function stopwatch({ host: { clock } }: Context): Stopwatch {
-  let total = 0;
-  return {
-    async during(work) {
-      const began = clock.ticksMs();
-      try {
-        await work;
-      } finally {
-        total += clock.ticksMs() - began;
-      }
-    },
-    ms: () => total,
-  };
 }

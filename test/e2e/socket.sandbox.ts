@@ -30,7 +30,10 @@ describeWith('systemd')('gpumod unit socket', () => {
     await systemctl('daemon-reload');
     await systemctl('enable', '--now', 'gpumod-rag.socket');
   });
-  afterEach(() => box.stopAll());
+  afterEach(async () => {
+    await systemctl('stop', PROXY); // else it leads the next test's connection to where nobody is
+    await box.stopAll();
+  });
   afterAll(async () => {
     await systemctl('disable', '--now', 'gpumod-rag.socket');
     await systemctl('stop', PROXY);

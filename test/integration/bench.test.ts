@@ -198,6 +198,8 @@ describe('gpumod bench', () => {
       manifestSchema: unused,
       openUnitTools: unused,
       openDemo: unused,
+      obstacleTo: unused,
+      runProgram: unused,
       openHost: async () => here.host,
       ...(answer === undefined
         ? {}

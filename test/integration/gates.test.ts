@@ -57,6 +57,37 @@ describe('room', () => {
     expect(to - from).toBe(1);
   });
 
+  describe('of what is awaited', () => {
+    /** The first look finds embed silent: as far as one can tell it is starting. */
+    const loading = (here: World): Host => {
+      let looks = 0;
+      const driver: Host['driver'] = async (service) => {
+        const real = await here.host.driver(service);
+        const silent = { kind: 'silent', why: { code: 'no-answer' } } as const;
+        return {
+          ...real,
+          probe: async (of, signal, past) =>
+            of.name === 'embed' && looks++ === 0 ? silent : real.probe(of, signal, past),
+        };
+      };
+      return { ...here.host, driver };
+    };
+
+    it('and comes up asleep, is not taken from others', async () => {
+      const here = world(box, { chat: 'awake', embed: 'asleep' }, {}, TIGHT);
+      expect(await into(here, 'find', box, loading(here))).toMatchObject({
+        error: { code: 'memory-not-free', details: { service: 'embed' } },
+      });
+      expect(here.log).toEqual([]);
+    });
+
+    it('is taken where it is free', async () => {
+      const here = world(box, { embed: 'asleep' }, {}, TIGHT);
+      expect(await into(here, 'find', box, loading(here))).toMatchObject({ end: 'reached' });
+      expect(here.log).toEqual(['wake embed']);
+    });
+  });
+
   it('is waited for where memory comes back some readings later', async () => {
     const here = world(box, { chat: 'awake', embed: 'asleep' }, { chat: { lateReads: 12 } }, TIGHT);
     expect((await into(here, 'find')).end).toBe('reached');
@@ -71,7 +102,12 @@ describe('room', () => {
     expect(here.log).toEqual(['sleep1 chat']);
     expect(result.error).toMatchObject({ code: 'memory-not-free', details: { service: 'embed' } });
     expect(failureOf(result)).toMatchObject({ holders: [{ of: 'embed' }, { of: 'chat', bytes: 1 * GIB + leaks }] });
-    expect(errorWords(result.error!).hint).toBe('see who holds it: gpumod status');
+    expect(failureOf(result)).toMatchObject({
+      keepers: [{ service: 'chat', bytes: 1 * GIB + leaks, plannedBytes: 1 * GIB }],
+    });
+    const { what, hint } = errorWords(result.error!);
+    expect(what).toContain('2.5 GiB  chat, asleep (planned for: 1.0 GiB)');
+    expect(hint).toMatch(/^stop it: gpumod service stop chat; or declare .* \{asleep: 2.5GiB\}$/);
   });
 });
 
@@ -96,6 +132,21 @@ describe('memory that does not come back', () => {
     expect(hint).toBe('see: gpumod status; if it is to go: kill 999');
   });
 
+  it("is the unit's too when its process has left the cgroup: it was there when the switch began", async () => {
+    const here = world(box, { chat: 'awake', embed: 'asleep' }, stops, TIGHT);
+    const gone = { gpu: 0, pid: 100, bytes: 5 * GIB, command: 'VLLM::EngineCore', cgroup: '/init.scope' };
+    const host = telling(here, (reading) =>
+      here.log.includes('stop chat') ? also(held(reading, 5 * GIB), gone) : reading,
+    );
+    const result = await into(here, 'find', box, host);
+    expect(here.log).toEqual(['stop chat']);
+    expect(result.error).toMatchObject({
+      code: 'memory-contradicts',
+      details: { wanted: 'release', measuredBytes: 0 },
+    });
+    expect(failureOf(result)).toMatchObject({ holders: [{ pid: 100, of: 'chat' }, { of: 'embed' }] });
+  });
+
   it('is nothing against the stop when a stranger has taken it meanwhile; the take says who', async () => {
     const here = world(box, { chat: 'awake', embed: 'asleep' }, stops, TIGHT);
     const result = await into(here, 'find', box, here.host, (event) => {
@@ -117,6 +168,51 @@ describe('memory that does not come back', () => {
     expect(result.end).toBe('reached');
     expect(here.log).not.toContain('stop chat');
     expect(here.records.get('chat')?.lies ?? []).toEqual([]);
+  });
+});
+
+describe('whose memory moved is told by the processes, whatever else moves on the card', () => {
+  const meanwhile = (here: World, kind: string, bytes: number, of = box) =>
+    into(here, kind === 'start' ? 'talk' : 'find', of, here.host, (event) => {
+      if (event.type === 'step-started' && event.step.kind === kind) here.foreign(bytes);
+    });
+
+  it('a stranger that takes memory does not put an engine on the GPU that came up on the processor', async () => {
+    const here = world(box, {}, { chat: { onTheCpu: true } });
+    const result = await meanwhile(here, 'start', 6 * GIB);
+    expect(result.error).toMatchObject({ code: 'memory-contradicts', details: { wanted: 'take', measuredBytes: 0 } });
+    expect(errorWords(result.error!).what).toContain('chat is ready, but not on GPU 0');
+  });
+
+  it('a stranger that leaves does not make a sleeper that frees nothing sleep', async () => {
+    const here = world(box, { chat: 'awake' }, { chat: { sleepFreesNothing: true } });
+    here.foreign(8 * GIB);
+    const result = await meanwhile(here, 'sleep', -8 * GIB);
+    expect(here.log).toEqual(['start embed', 'sleep1 chat', 'stop chat']);
+    expect(result.end).toBe('reached');
+    expect(here.records.get('chat')?.lies).toMatchObject([{ level: 1 }]);
+  });
+
+  it('memory that comes free late does not hide a wake: it is believed at the first look', async () => {
+    const here = world(box, { embed: 'asleep' });
+    here.foreign(8 * GIB);
+    const result = await meanwhile(here, 'wake', -8 * GIB);
+    expect(result.end).toBe('reached');
+    expect(result.reports[0]?.freedBytes).toBe(-4 * GIB);
+    expect(here.looks).toHaveLength(3);
+  });
+
+  it('a stop is over when what its process held is free, not when the process is gone', async () => {
+    const here = world(box, { chat: 'awake' }, { chat: { nap: { can: false, why: { code: 'dev-mode-off' } } } });
+    let late = 20;
+    const host = telling(here, (reading) =>
+      here.log.includes('stop chat') && late-- > 0 ? held(reading, 2 * GIB) : reading,
+    );
+    let lateThen = 20;
+    await into(here, 'find', box, host, (event) => {
+      if (event.type === 'step-finished' && event.report.step.kind === 'stop') lateThen = late;
+    });
+    expect(lateThen).toBeLessThan(0);
   });
 });
 

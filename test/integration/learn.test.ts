@@ -1,5 +1,5 @@
 /** What a switch teaches: seconds of its steps, and what its services hold afterwards. */
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { switchMode } from '../../src/app/switch-mode.ts';
 import type { GpuProcess } from '../../src/core/facts.ts';
 import type { Sample } from '../../src/core/figures.ts';
@@ -49,6 +49,7 @@ it('keeps the seconds of each step, the first sleep apart, and what each service
     'chat asleep-1-bytes 0.24.0',
     'chat sleep-1-first-seconds 0.24.0',
     'embed awake-bytes',
+    'embed peak-bytes',
     'embed wake-1-seconds',
   ]);
   expect(values.get('chat asleep-1-bytes')).toBe(1.5 * GIB);
@@ -62,10 +63,52 @@ it('keeps the seconds of each step, the first sleep apart, and what each service
 it('keeps nothing of a step that went otherwise than planned, nor of a switch that changes nothing', async () => {
   const refused = watched(world(box, { chat: 'awake', embed: 'asleep' }, { chat: { sleepRefused: true } }));
   await refused.to('find');
-  expect(refused.book.sort()).toEqual(['embed awake-bytes', 'embed wake-1-seconds']);
+  expect(refused.book.sort()).toEqual(['embed awake-bytes', 'embed peak-bytes', 'embed wake-1-seconds']);
   const idle = watched(world(box, { chat: 'awake' }));
   await idle.to('talk');
   expect(idle.book).toEqual([]);
+});
+
+describe('the backup of a level-1 sleep, in host RAM', () => {
+  const alone = manifest([vllm('chat'), vllm('embed', { idle: 'stop' })], [mode('talk', ['chat']), mode('rest', [])]);
+  const backups = async (here: World, targets: readonly string[], takenGib: number) => {
+    let availableBytes = 100 * GIB;
+    const { clock, driver, units } = here.host;
+    const host: Host = {
+      ...here.host,
+      hostMemory: () => ({ totalBytes: 128 * GIB, availableBytes }),
+      driver: async (service) => {
+        const { nap, ...rest } = await driver(service);
+        if (!nap) return rest;
+        const sleep: typeof nap.sleep = async (...args) => {
+          await nap.sleep(...args);
+          await clock.sleep(500, new AbortController().signal);
+          availableBytes -= takenGib * GIB;
+        };
+        return { ...rest, nap: { ...nap, sleep } };
+      },
+      units: async (scope) => {
+        const all = await units(scope);
+        const stop: typeof all.stop = async (unit, options) => {
+          await clock.sleep(500, options.signal);
+          return all.stop(unit, options);
+        };
+        return { ...all, stop };
+      },
+    };
+    for (const target of targets) await switchMode(alone, target, SWITCH, host, () => {});
+    return here.figures.get('chat')?.samples['backup-bytes'] ?? [];
+  };
+
+  it('is what the machine had less afterwards, the first time in a process', async () => {
+    expect(await backups(world(alone, { chat: 'awake' }), ['rest'], 3)).toEqual([3 * GIB]);
+    expect(await backups(world(alone, { chat: 'awake' }), ['rest', 'talk', 'rest'], 3)).toEqual([3 * GIB]);
+  });
+
+  it('is not told where another step was at work, nor where next to nothing was taken', async () => {
+    expect(await backups(world(alone, { chat: 'awake', embed: 'awake' }), ['rest'], 3)).toEqual([]);
+    expect(await backups(world(alone, { chat: 'awake' }), ['rest'], 0.01)).toEqual([]);
+  });
 });
 
 it('is not needed: a switch is as good without', async () => {

@@ -137,12 +137,25 @@ describe('memory in the way', () => {
     const error = await failure(changeService(box, 'chat', 'start', WAY, crowded().host, () => {}));
     expect(error).toMatchObject({ details: { problems: [{ code: 'foreign-memory', holders: [culprit] }] } });
   });
-  it('is looked for before and after a switch, not while it acts', async () => {
+  it('that a sleeper keeps is said by its name; only what is really not ours is a stranger', async () => {
+    const wide = manifest([...box.services.values(), vllm('big', { memory: { awakeBytes: 22 * GIB } })]);
+    const keep = manifest([...wide.services.values()], [mode('huge', ['big'], { others: 'keep' })]);
+    const here = world(keep, { chat: 'awake' }, { chat: { leaks: 2 * GIB } });
+    await changeService(keep, 'chat', 'sleep', WAY, here.host, () => {});
+    const error = await failure(switchMode(keep, 'huge', WAY, here.host, () => {}));
+    expect(error).toMatchObject({
+      details: {
+        problems: [{ code: 'does-not-fit', keepers: [{ service: 'chat', bytes: 3 * GIB, plannedBytes: 1 * GIB }] }],
+      },
+    });
+    const { what, hint } = errorWords(error);
+    expect(what).toContain('3.0 GiB  chat, asleep (planned for: 1.0 GiB)');
+    expect(what).not.toContain('not in the manifest');
+    expect(hint).toContain('gpumod service stop chat');
+  });
+  it('is looked for before and after a switch, and where a step is proven, in the same look', async () => {
     const here = world(box, { chat: 'awake', embed: 'asleep' });
     await to('find', here);
-    expect(here.looks.at(0)).toBe('processes');
-    expect(here.looks.at(-1)).toBe('processes');
-    expect(here.looks.filter((look) => look === 'processes')).toHaveLength(2);
-    expect(here.looks).toContain('total');
+    expect(here.looks).toEqual(['processes', 'processes', 'processes', 'processes']);
   });
 });

@@ -1,5 +1,5 @@
 /** Why a request can't be met, and what would help, in words. */
-import type { Holder, PortTaken, Problem, Remedy } from '../../core/problem.ts';
+import type { Holder, Keeper, PortTaken, Problem, Remedy } from '../../core/problem.ts';
 import { formatBytes } from '../../core/units.ts';
 import { visible } from '../../core/visible.ts';
 import { whyWords } from './reasons.ts';
@@ -15,12 +15,16 @@ export function problemWords(problem: Problem): string {
         `GPU ${problem.gpu} has ${formatBytes(problem.totalBytes)}; ${formatBytes(sum)} would be needed:`,
         ...claims,
         `    ${formatBytes(problem.reserveBytes).padStart(9)}  reserve`,
+        ...(problem.keepers?.length
+          ? ['    of these, beyond what was planned for:', ...problem.keepers.map(keeperWords)]
+          : []),
         ...remedyWords(problem.wouldFit),
       ].join('\n');
     }
     case 'foreign-memory':
       return [
-        `GPU ${problem.gpu}: ${formatBytes(problem.neededBytes)} are needed, the reserve included, and ${formatBytes(problem.freeBytes)} can be had: ${formatBytes(problem.foreignBytes)} are in use by something that is not in the manifest`,
+        `GPU ${problem.gpu}: ${formatBytes(problem.neededBytes)} are needed, the reserve included, and ${formatBytes(problem.freeBytes)} can be had: ${strangely(problem)}`,
+        ...(problem.keepers ?? []).map(keeperWords),
         ...(problem.holders ?? []).map(holderWords),
       ].join('\n');
     case 'host-memory':
@@ -50,16 +54,40 @@ function inShort(problem: Problem): string {
       return `GPU ${problem.gpu} has ${formatBytes(problem.totalBytes)}, ${formatBytes(sum)} would be needed`;
     }
     case 'foreign-memory':
-      return `GPU ${problem.gpu}: ${formatBytes(problem.foreignBytes)} are in use by something not in the manifest`;
+      return `GPU ${problem.gpu}: ${strangely(problem)}`;
     default:
       return problemWords(problem);
   }
+}
+
+type Foreign = Extract<Problem, { code: 'foreign-memory' }>;
+
+/** Whose it is, as far as it is known. */
+function strangely({ foreignBytes, keepers = [] }: Foreign): string {
+  const bytes = formatBytes(foreignBytes);
+  if (keepers.length === 0) return `${bytes} are in use by something that is not in the manifest`;
+  return `${bytes} more are in use than planned for; asleep, ${keepers.map(({ service }) => service).join(' and ')} ${keepers.length > 1 ? 'keep' : 'keeps'} too much`;
+}
+
+/** `  2.5 GiB  chat, asleep (planned for: 1.0 GiB)` */
+export function keeperWords({ service, bytes, plannedBytes }: Keeper): string {
+  return `    ${formatBytes(bytes).padStart(9)}  ${service}, asleep (planned for: ${formatBytes(plannedBytes)})`;
+}
+
+export function keeperHint(keepers: readonly Keeper[] = []): string | undefined {
+  const [first] = keepers;
+  return (
+    first &&
+    `stop it: gpumod service stop ${first.service}; or declare what it keeps asleep: memory: {asleep: ${formatBytes(first.bytes).replace(' ', '')}}`
+  );
 }
 
 export function problemHint(problems: readonly Problem[]): string {
   const codes = new Set(problems.map((problem) => problem.code));
   if (codes.has('unit-not-found'))
     return 'name the unit in the manifest (unit: NAME.service), or install it; see: systemctl list-unit-files (with --user for user units)';
+  const keepers = problems.flatMap((problem) => ('keepers' in problem ? (problem.keepers ?? []) : []));
+  if (keepers.length > 0) return keeperHint(keepers) ?? '';
   if (codes.has('foreign-memory')) return 'see who holds it: gpumod status; end that, or wait for it, and try again';
   if (codes.has('host-memory'))
     return 'sleep deeper: --level 2; or declare what its backup really takes (memory: host:)';

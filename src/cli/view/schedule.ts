@@ -1,6 +1,7 @@
 /** What is planned, as a table and as a document. */
-import type { Planned, Schedule } from '../../app/schedule.ts';
+import type { Planned, Schedule, Unread } from '../../app/schedule.ts';
 import type { Rows } from './rows.ts';
+import { errorWords } from './words.ts';
 
 export function scheduleRows({ planned, nowMs }: Schedule): Rows {
   return {
@@ -26,12 +27,17 @@ function fromWords(by: Planned['by']): string {
 export function scheduleNotes({ planned, unread }: Schedule): readonly string[] {
   return [
     ...(planned.length === 0 ? ['nothing is planned: no timer and no line of your crontab runs gpumod'] : []),
-    ...unread.map(({ from, reason }) =>
-      from === 'cron'
-        ? `your crontab could not be read: ${reason}`
-        : `timers of the ${from} manager could not be read: ${reason}`,
+    ...unread.map((each) =>
+      each.from === 'cron'
+        ? `your crontab could not be read: ${reasonOf(each)}`
+        : `timers of the ${each.from} manager could not be read: ${reasonOf(each)}`,
     ),
   ];
+}
+
+function reasonOf(unread: Unread): string {
+  if ('reason' in unread) return unread.reason;
+  return unread.error ? errorWords(unread.error).what : 'it did not answer in time';
 }
 
 /** `nextUnixSeconds` of a crontab's line is null: it is not reckoned. */
@@ -46,7 +52,7 @@ export const scheduleDocument = ({ planned, unread }: Schedule): object => ({
       ? { scope: by.scope, timer: by.timer, unit: by.unit, active: by.isActive }
       : { line: by.line }),
   })),
-  unread,
+  unread: unread.map((each) => ({ from: each.from, reason: reasonOf(each) })),
 });
 
 const seconds = (ms: number | undefined): number | null => (ms === undefined ? null : Math.round(ms / 1000));

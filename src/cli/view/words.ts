@@ -12,7 +12,7 @@ import { near } from '../../core/near.ts';
 import { formatBytes, formatSeconds } from '../../core/units.ts';
 import { visible } from '../../core/visible.ts';
 import { causeWords } from './cause-words.ts';
-import { problemHint, problemWords, takenHint, takenWords } from './problem-words.ts';
+import { keeperHint, keeperWords, problemHint, problemWords, takenHint, takenWords } from './problem-words.ts';
 import { reasonWords, whyWords } from './reasons.ts';
 
 export interface Told {
@@ -52,13 +52,26 @@ const WORDS: Words = {
     what: `there is no mode '${mode}'${meant(mode, known)}`,
     hint: 'see: gpumod mode list',
   }),
+  'cannot-run': ({ program, reason, untouched }) => ({
+    what: `can't run ${program}: ${NOT_RUN[reason] ?? reason}${untouched ? '; nothing was changed' : ''}`,
+    hint: 'say it with its path, after --: gpumod run --mode NAME -- /path/to/it',
+  }),
+  'not-given-back': ({ program, end: { code, signal, notRun } }) => ({
+    what: `what was there before is not restored; ${program} itself ${notRun ? "can't be run" : signal ? `was ended by ${signal}` : `ended with exit code ${code}`}`,
+    hint: `${STATUS}; to try again: gpumod back`,
+  }),
+  'no-mode-before': () => ({
+    what: 'no mode before is known: no switch is in the history; nothing was changed',
+    hint: 'see: gpumod mode list',
+  }),
   'no-such-service': ({ service, known }) => ({
     what: `there is no service '${service}'${meant(service, known)}`,
     hint: 'see: gpumod service list',
   }),
-  refused: ({ mode, problems }) => ({
+  'no-such-record': recordWords,
+  refused: ({ mode, problems, isRestore }) => ({
     what: [
-      `'${mode}' can't be reached; nothing was changed:`,
+      isRestore ? 'there is no way back to what was there before:' : `'${mode}' can't be reached; nothing was changed:`,
       ...problems.map((problem) => `  ${problemWords(problem)}`),
     ].join('\n'),
     hint: problemHint(problems),
@@ -155,9 +168,11 @@ const WORDS: Words = {
           what: `${service} is ready, but not on GPU ${gpu}: it should take ${formatBytes(expectedBytes)}; measured: ${formatBytes(measuredBytes)}`,
           hint: `see: gpumod service logs ${service}; then: gpumod service restart ${service}`,
         },
-  'memory-not-free': ({ service, gpu, neededBytes, freeBytes, falling, holders }) => ({
-    what: `GPU ${gpu} has ${formatBytes(freeBytes)} free${falling ? ', and ever less' : ''}; ${service} needs ${formatBytes(neededBytes)} with the reserve${holderWords(holders)}`,
-    hint: killHint(stranger(holders)) ?? 'see who holds it: gpumod status',
+  'memory-not-free': ({ service, gpu, neededBytes, freeBytes, falling, restless, holders, keepers = [] }) => ({
+    what: restless
+      ? `memory of GPU ${gpu} does not come to rest: a cold start of ${service} would fail beside that${holderWords(holders)}`
+      : `GPU ${gpu} has ${formatBytes(freeBytes)} free${falling ? ', and ever less' : ''}; ${service} needs ${formatBytes(neededBytes)} with the reserve${holderWords(holders)}${keepers.map((keeper) => `\n${keeperWords(keeper)}`).join('')}`,
+    hint: keeperHint(keepers) ?? killHint(stranger(holders)) ?? 'see who holds it: gpumod status',
   }),
   'secret-missing': ({ service, where, header }) => ({
     what:
@@ -168,9 +183,16 @@ const WORDS: Words = {
   }),
   'timed-out': ({ what, afterMs, service, lastly }) => ({
     what: `${service ? `${service}: ` : ''}${TIMED[what] ?? what} took longer than ${formatSeconds(afterMs / 1000)}${lastly ? `; in the end: ${whyWords(lastly)}` : ''}`,
-    hint: service ? `see: gpumod service status ${service}; gpumod service logs ${service}` : STATUS,
+    hint: service
+      ? `see: gpumod service status ${service}; gpumod service logs ${service}`
+      : what === 'restore'
+        ? `${STATUS}; to try again: gpumod back`
+        : STATUS,
   }),
-  interrupted: ({ signal }) => ({ what: `interrupted by ${signal}`, hint: `${STATUS}; to go on, say the same again` }),
+  interrupted: ({ signal, untouched }) => ({
+    what: `interrupted by ${signal}${untouched ? '; nothing was changed' : ''}`,
+    hint: `${STATUS}; to go on, say the same again`,
+  }),
   'not-in-state': ({ wanted, actual }) => ({ what: `not in '${wanted}': ${actual}`, hint: STATUS }),
 };
 
@@ -209,6 +231,15 @@ export function openToAllWords(path: string): string {
   return `every user can write to ${path}, and so to the manifest; close it: ${closing(path)}`;
 }
 
+function recordWords({ id, records, candidates }: Details['no-such-record']): Told {
+  if (records === 0) return { what: 'no switch is on record yet' };
+  const hint = 'see: gpumod history';
+  if (candidates.length > 1)
+    return { what: `'${id}' is the beginning of several: ${candidates.slice(-8).join(', ')}`, hint };
+  const [meant] = candidates;
+  return { what: `there is no switch '${id}' on record${meant ? ` (did you mean '${meant}'?)` : ''}`, hint };
+}
+
 const NOT_RUN: Readonly<Record<string, string>> = {
   ENOENT: 'there is no such program, or not the one its first line names',
   EACCES: 'it is not executable',
@@ -226,6 +257,9 @@ function lockedWords({ waitedMs, by, forMs = 0, doing }: Details['locked']): str
 
 const TIMED: Readonly<Record<string, string>> = {
   switch: 'the switch (--timeout)',
+  restore: 'the way back',
+  wait: 'another gpumod',
+  look: 'the look at the end',
   step: 'a step',
   start: "the unit's start",
   stop: "the unit's stop",
@@ -234,12 +268,17 @@ const TIMED: Readonly<Record<string, string>> = {
   wake: 'waking',
 };
 
+/** Also of one that another version has written down. */
+export function isKnownCode(code: string): code is ErrorCode {
+  return Object.hasOwn(WORDS, code);
+}
+
 /** `mode`: what was being switched to. */
 export function errorWords(error: AnyGpumodError, mode?: string): Told {
   const words = WORDS[error.code] as (details: AnyGpumodError['details']) => Told;
   const told = words(error.details);
   if (error.code !== 'interrupted' || mode === undefined) return told;
-  return { ...told, hint: `${STATUS}; to go on: gpumod mode switch ${mode}` };
+  return { ...told, hint: `${STATUS}; to go on: gpumod mode switch ${mode}; or back: gpumod back` };
 }
 
 function meant(name: string, known: readonly string[]): string {
@@ -277,12 +316,17 @@ export function secretHint(where: string): string {
 
 function holderWords(holders: readonly MemoryHolder[] | undefined): string {
   if (!holders?.length) return '';
-  const lines = holders.map(({ pid, command, bytes, of, contained }) => {
-    const note = [...(of === undefined ? [] : [`of ${of}`]), ...(contained ? ['in a container'] : [])].join(', ');
+  const lines = holders.map(({ pid, command, bytes, of, contained, movedBytes }) => {
+    const note = [
+      ...(of === undefined ? [] : [`of ${of}`]),
+      ...(contained ? ['in a container'] : []),
+      ...(movedBytes === undefined ? [] : [`moved ${formatBytes(movedBytes)}`]),
+    ].join(', ');
     const held = (bytes === null ? 'not told' : formatBytes(bytes)).padStart(9);
     return `    ${held}  pid ${pid}${note && ` (${note})`}: ${command === undefined ? 'not to be found here' : visible(command)}`;
   });
-  return ['; it is held by:', ...lines].join('\n');
+  const verb = holders.some(({ movedBytes }) => movedBytes !== undefined) ? 'moved' : 'held';
+  return [`; it is ${verb} by:`, ...lines].join('\n');
 }
 
 /** Only what no service of the manifest answers for is to be ended by hand. */

@@ -1,20 +1,36 @@
 /** When a step may begin: fresh measured room, no bytes given twice, nobody beside a step that must be alone. */
 import { describe, expect, it } from 'vitest';
+import { errorWords } from '../../../src/cli/view/words.ts';
 import type { GpuFacts, GpuReading } from '../../../src/core/facts.ts';
+import type { Service } from '../../../src/core/model.ts';
 import type { Step } from '../../../src/core/plan.ts';
 import { GIB } from '../../../src/core/units.ts';
 import { admit, NotBegun } from '../../../src/execute/admit.ts';
 import type { Context } from '../../../src/execute/context.ts';
 import { openGauge } from '../../../src/execute/gauge.ts';
-import { llamacpp, manifest } from '../../fakes/build.ts';
+import { llamacpp, manifest, vllm } from '../../fakes/build.ts';
 import { fastClock } from '../../fakes/driver-parts.ts';
 
 /** A card of 24 GiB, of which `card.usedGib` are in use; `ageMs`: of the look before. */
-function machine(usedGib: number, { ageMs = 0, ...with_ }: Partial<GpuFacts> & { ageMs?: number } = {}) {
+function machine(
+  usedGib: number,
+  { ageMs = 0, engine = llamacpp('it'), ...with_ }: Partial<GpuFacts> & { ageMs?: number; engine?: Service } = {},
+) {
   const card = { usedGib, reads: 0, onRead: () => {} };
   const reading = (): GpuReading => {
     const bytes = { totalBytes: 24 * GIB, usedBytes: card.usedGib * GIB, freeBytes: (24 - card.usedGib) * GIB };
-    return { kind: 'measured', gpus: [{ index: 0, name: 'card', uuid: 'GPU-0', ...bytes, ...with_ }] };
+    const holding = (pid: number, gib: number, command: string) => ({
+      gpu: 0,
+      pid,
+      bytes: gib * GIB,
+      command,
+      cgroup: '/x',
+    });
+    return {
+      kind: 'measured',
+      gpus: [{ index: 0, name: 'card', uuid: 'GPU-0', ...bytes, ...with_ }],
+      processes: [holding(4711, card.usedGib - 1, 'python train.py'), holding(4712, 1, 'Xorg')],
+    };
   };
   const read = async () => {
     card.reads += 1;
@@ -26,7 +42,7 @@ function machine(usedGib: number, { ageMs = 0, ...with_ }: Partial<GpuFacts> & {
   const gauge = openGauge(host, before);
   const stop = new AbortController();
   const { signal } = new AbortController();
-  const of = { ...manifest([llamacpp('it')]), gpuReserveBytes: GIB };
+  const of = { ...manifest([engine]), gpuReserveBytes: GIB };
   const context = { host, manifest: of, before, gauge, signal, stop: stop.signal } as unknown as Context;
   return { card, context, gauge, stop };
 }
@@ -111,6 +127,61 @@ describe('a reading', () => {
   });
 });
 
+describe('a cold start of an engine that profiles', () => {
+  const cold = (usedGib: number) => machine(usedGib, { engine: vllm('it') });
+
+  it('waits until several readings in a row show no movement, up or down', async () => {
+    const { card, context } = cold(10);
+    const moves = [-2, 0, 1, 0, 0, -1, 0, 0, 0, 0];
+    card.onRead = () => {
+      card.usedGib += moves.shift() ?? 0;
+    };
+    await admit(context, step(5));
+    expect(moves).toEqual([0]);
+  });
+
+  it('does so too where nothing is declared, and not where the card tells nothing', async () => {
+    const { card, context } = cold(10);
+    await admit(context, step(0, 's1', 'start'));
+    expect(card.reads).toBe(3);
+    const blind = machine(10, { engine: vllm('it'), usedBytes: null, freeBytes: null });
+    await admit(blind.context, step(5));
+    expect(blind.card.reads).toBe(0);
+  });
+
+  it('is no wake, nor the load of an engine that takes what it needs', async () => {
+    for (const [engine, kind] of [
+      [vllm('it'), 'wake'],
+      [llamacpp('it'), 'start'],
+    ] as const) {
+      const { card, context } = machine(10, { engine });
+      await admit(context, step(5, 's1', kind));
+      expect(card.reads).toBe(0);
+    }
+  });
+
+  it('does not wait for ever: who keeps moving memory is named, and who only holds some is not', async () => {
+    const { card, context } = cold(4);
+    card.onRead = () => {
+      card.usedGib = card.usedGib === 4 ? 6 : 4;
+    };
+    const error = await admit(context, step(5)).then(
+      () => undefined,
+      (thrown) => thrown,
+    );
+    expect(error).toMatchObject({ code: 'memory-not-free', details: { restless: true, gpu: 0 } });
+    expect(error.details.holders).toEqual([
+      { pid: 4711, bytes: expect.any(Number), command: 'python train.py', movedBytes: 2 * GIB },
+    ]);
+    const { what, hint } = errorWords(error);
+    expect(what).toContain(
+      'memory of GPU 0 does not come to rest: a cold start of it would fail beside that; it is moved by:',
+    );
+    expect(what).toContain('pid 4711 (moved 2.0 GiB): python train.py');
+    expect(hint).toBe('see: gpumod status; if it is to go: kill 4711');
+  });
+});
+
 describe('two takes on one card', () => {
   it('are not given the same bytes', async () => {
     const { card, context, gauge } = machine(10);
@@ -121,6 +192,14 @@ describe('two takes on one card', () => {
     card.usedGib = 1; // the first has taken nothing, and something else has gone
     expect(await soon(second)).toBe(true);
     expect(gauge.isBusy([0])).toBe(true);
+  });
+
+  it('are not given the same bytes when they ask at the same moment', async () => {
+    for (const ageMs of [0, 5_000]) {
+      const { context } = machine(10, { ageMs });
+      const both = [admit(context, step(8, 'first')), admit(context, step(8, 'second'))];
+      expect((await Promise.all(both.map(soon))).filter((is) => is)).toHaveLength(1);
+    }
   });
 
   it('wait for as long as the other is at work, and fail only then', async () => {
