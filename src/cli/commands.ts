@@ -240,6 +240,16 @@ export const COMMANDS: readonly CommandSpec[] = [
     action: 'configShow',
   },
   {
+    path: 'init',
+    help: 'find the engines among the units of this machine and write a first manifest; never overwrites one',
+    options: [
+      { flags: '--dry-run', help: 'print it, and write nothing' },
+      { flags: '--scope <scope>', help: 'whose units (default: both)', choices: ['user', 'system', 'both'] },
+    ],
+    examples: ['gpumod init --dry-run', 'gpumod init', 'gpumod init --scope system --manifest /etc/gpumod/gpumod.yaml'],
+    action: 'init',
+  },
+  {
     path: 'unit render',
     args: '<service>',
     help: "the service's unit file as its run: in the manifest says (vllm, sglang, llamacpp, http with uvicorn)",

@@ -46,7 +46,7 @@ function tree(version: string, found: (asked: Asked) => void): Command {
     .showSuggestionAfterError(true)
     .addHelpText(
       'after',
-      '\nStart with: gpumod status · gpumod mode plan NAME · gpumod mode switch NAME\nSee it work without a GPU: gpumod demo',
+      '\nA first manifest from the units you have: gpumod init\nStart with: gpumod status · gpumod mode plan NAME · gpumod mode switch NAME\nSee it work without a GPU: gpumod demo',
     );
   for (const [name, help] of Object.entries(GROUPS)) root.command(name).description(help);
   for (const spec of COMMANDS) addCommand(root, spec, found);

@@ -6,7 +6,8 @@ import type { StateKind } from './state.ts';
 
 /** The state a service shall end in. */
 export type Wanted =
-  | { readonly kind: 'awake' }
+  /** `anew`: begun anew, also if it is awake. */
+  | { readonly kind: 'awake'; readonly anew?: true }
   /** Asleep; stopped will do too if it is stopped, or can't sleep. */
   | { readonly kind: 'resting'; readonly level?: SleepLevel; readonly warm?: true }
   | { readonly kind: 'stopped' }

@@ -1,6 +1,7 @@
 /** The real service manager: systemd over D-Bus. No `systemctl`, and never a `daemon-reload`. */
 import type { UnitFacts } from '../core/facts.ts';
 import { refusal } from './failures.ts';
+import { installedUnits } from './installed.ts';
 import { patiently, startUnit, stopUnit } from './jobs.ts';
 import { requireUnitName } from './names.ts';
 import { listUnits, observeUnits } from './properties.ts';
@@ -21,6 +22,8 @@ export function openSystemd(parts: SessionParts): Units {
     },
 
     timers: (signal) => known('', () => listTimers(session, signal)),
+
+    installed: (wanted, signal) => known('', () => installedUnits(session, wanted, signal)),
 
     listen: (signal) => known('', () => session.listen(signal)),
 

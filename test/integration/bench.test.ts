@@ -200,6 +200,7 @@ describe('gpumod bench', () => {
       openDemo: unused,
       obstacleTo: unused,
       runProgram: unused,
+      openInit: unused,
       openHost: async () => here.host,
       ...(answer === undefined
         ? {}

@@ -394,6 +394,11 @@ describe('one service by name', () => {
     expect((await change(here, 'chat', 'restart')).end).toBe('reached');
     expect(here.log).toEqual(['stop chat', 'start chat']);
   });
+  it.each(['restart', 'wake', 'start'] as const)('is refused where it has no room: %s of a sleeper', async (verb) => {
+    const here = world(box, { chat: 'asleep', embed: 'awake', tts: 'awake' }, {}, 12 * GIB);
+    await expect(change(here, 'chat', verb)).rejects.toMatchObject({ code: 'refused' });
+    expect(here.log).toEqual([]);
+  });
   it('starting the awake changes nothing', async () => {
     const here = world(box, { chat: 'awake' });
     expect((await change(here, 'chat', 'start')).end).toBe('unchanged');

@@ -44,6 +44,7 @@ export async function command(
     manifestSchema: async () => ({}),
     openUnitTools: async () => tools ?? unitTools(),
     openDemo: unused,
+    openInit: unused,
     openHost: async () => host,
     obstacleTo: async () => undefined,
     runProgram: async () => ({ code: 0 }),
@@ -71,17 +72,19 @@ export function unitTools(contents: Record<string, string> = {}): UnitTools {
 
 const FORMATS = [['-v', '--debug'], ['-o', 'plain'], ['--json'], ['-o', 'ndjson', '--debug']];
 
-/** Command lines of all commands but the demo, which brings its own machine. */
+/** Command lines of all commands but the demo and init, which bring their own machines. */
 export function everyLine({ services, modes }: Manifest): readonly (readonly string[])[] {
-  const commands = COMMANDS.filter(({ action }) => action !== 'demo').flatMap(({ path, args = '', action }) => {
-    const words = path.split(' ');
-    const more = action === 'bench' ? ['--yes', '--rounds', '1'] : [];
-    if (action === 'unitSocket') return [...modes.keys()].map((mode) => [...words, mode, '65000']);
-    if (action === 'run') return [...modes.keys()].map((mode) => [...words, '--mode', mode, '--', 'true']);
-    if (/^[<[]mode/.test(args)) return [...modes.keys()].map((mode) => [...words, mode, ...more]);
-    if (/^<service/.test(args)) return [...services.keys()].map((service) => [...words, service, ...more]);
-    return [words];
-  });
+  const commands = COMMANDS.filter(({ action }) => action !== 'demo' && action !== 'init').flatMap(
+    ({ path, args = '', action }) => {
+      const words = path.split(' ');
+      const more = action === 'bench' ? ['--yes', '--rounds', '1'] : [];
+      if (action === 'unitSocket') return [...modes.keys()].map((mode) => [...words, mode, '65000']);
+      if (action === 'run') return [...modes.keys()].map((mode) => [...words, '--mode', mode, '--', 'true']);
+      if (/^[<[]mode/.test(args)) return [...modes.keys()].map((mode) => [...words, mode, ...more]);
+      if (/^<service/.test(args)) return [...services.keys()].map((service) => [...words, service, ...more]);
+      return [words];
+    },
+  );
   const asked = (words: readonly string[], format: readonly string[]) =>
     words.includes('--') ? [...format, ...words] : [...words, ...format];
   return commands.flatMap((words) => FORMATS.map((format) => asked(words, format)));

@@ -10,6 +10,7 @@ const MAY_IMPORT: Readonly<Record<string, { readonly values: readonly string[]; 
     core: { values: [] },
     plan: { values: ['core'] },
     'unit-file': { values: ['core'] },
+    discover: { values: ['core'] },
     manifest: { values: ['core'], types: ['io'] },
     execute: { values: ['core'], types: ['plan', 'engines', 'systemd', 'gpu', 'state', 'io'] },
     engines: { values: ['core'], types: ['io'] },
@@ -18,7 +19,7 @@ const MAY_IMPORT: Readonly<Record<string, { readonly values: readonly string[]; 
     state: { values: ['core'], types: ['io'] },
     io: { values: ['core'] },
     app: {
-      values: ['core', 'manifest', 'plan', 'unit-file', 'execute'],
+      values: ['core', 'discover', 'manifest', 'plan', 'unit-file', 'execute'],
       types: ['engines', 'systemd', 'gpu', 'state', 'io'],
     },
     cli: { values: ['core', 'app'] },
@@ -146,8 +147,8 @@ describe('every file of src', () => {
   });
 });
 
-describe('core, plan and unit-file are pure', () => {
-  const pure = sources.filter(({ file }) => ['core', 'plan', 'unit-file'].includes(folderOf(file)));
+describe('core, plan, unit-file and discover are pure', () => {
+  const pure = sources.filter(({ file }) => ['core', 'plan', 'unit-file', 'discover'].includes(folderOf(file)));
 
   it('import neither Node nor packages, but for its hash function', () => {
     const impure = pure.flatMap(({ file, imports }) =>

@@ -5,6 +5,7 @@ import * as config from './config.ts';
 import { demo } from './demo.ts';
 import { doctor } from './doctor.ts';
 import { explain, history } from './history.ts';
+import { init } from './init.ts';
 import * as mode from './mode.ts';
 import { plan } from './plan.ts';
 import { run } from './run.ts';
@@ -45,6 +46,7 @@ export const ACTIONS = {
   doctor,
   history,
   explain,
+  init,
   schedule,
   unitRender: unit.render,
   unitInstall: unit.install,

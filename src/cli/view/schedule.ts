@@ -5,14 +5,14 @@ import { errorWords } from './words.ts';
 
 export function scheduleRows({ planned, nowMs }: Schedule): Rows {
   return {
-    head: ['NEXT', 'IN', 'MODE', 'COMMAND', 'LAST', 'FROM'],
+    head: ['NEXT', 'IN', 'MODE', 'FROM', 'LAST', 'COMMAND'],
     rows: planned.map(({ by, command, mode, nextMs, lastMs }) => [
       nextMs === undefined ? (by.kind === 'cron' ? timeOf(by.line) : 'not planned') : timeWords(nextMs),
       nextMs === undefined ? '' : untilWords(nextMs - nowMs),
       mode ?? '',
-      `gpumod ${command}`,
-      lastMs === undefined ? '' : timeWords(lastMs),
       fromWords(by),
+      lastMs === undefined ? '' : timeWords(lastMs),
+      `gpumod ${command}`,
     ]),
     optional: ['LAST', 'IN'],
   };

@@ -60,7 +60,7 @@ describe('gpumod schedule', () => {
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     const rows = stdout.trim().split('\n').slice(1);
     // Not the times of the clock on the wall: they are local.
-    const columns = rows.map((row) => row.split('\t')).map(([, soon, mode, line, , from]) => [soon, mode, line, from]);
+    const columns = rows.map((row) => row.split('\t')).map(([, soon, mode, from, , line]) => [soon, mode, from, line]);
     expect(columns).toMatchSnapshot();
   });
 
