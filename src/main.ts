@@ -111,10 +111,10 @@ const askAt =
     }
   };
 
+const kill = (pid: number, signal: 'SIGKILL' | 0) => process.kill(pid, signal);
 async function realHost() {
   const { openRealHost } = await import('./real-host.ts');
   const nodeMajor = Number.parseInt(process.versions.node, 10);
-  const kill = (pid: number, signal: 'SIGKILL' | 0) => process.kill(pid, signal);
   const own = { secrets: await secretTexts(), hide: secrets.hide };
   return openRealHost({ env, uid, pid: process.pid, home, nodeMajor, kill, ...own });
 }
@@ -178,6 +178,11 @@ const parts: Parts = {
     const [{ files }, { newFiles }] = await Promise.all([where(undefined), import('./io/new-file.ts')]);
     const host = await realHost();
     return { host, files: { ...files, ...newFiles }, env, home, uid, schema: SCHEMA, running: host.running };
+  },
+  async openUnitTools() {
+    const program = [process.execPath, process.argv[1] ?? ''] as const;
+    const monotonicMs = () => Number(process.hrtime.bigint()) / 1e6;
+    return (await import('./real-unit-tools.ts')).openUnitTools({ env, uid, home, program, kill, monotonicMs });
   },
   openDemo: async (speed) => (await import('./demo-host.ts')).openDemoHost({ speed, node: process.execPath }),
 };

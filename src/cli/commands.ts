@@ -214,6 +214,12 @@ export const COMMANDS: readonly CommandSpec[] = [
     action: 'explain',
   },
   {
+    path: 'schedule',
+    help: 'switches that are planned: by timers of both managers, and by your crontab (as written)',
+    examples: ['gpumod schedule', 'gpumod schedule --json | jq .planned[0].nextUnixSeconds'],
+    action: 'schedule',
+  },
+  {
     path: 'service list',
     help: 'all services',
     examples: ['gpumod service list', 'gpumod service list -o plain | cut -f1,2'],
@@ -358,6 +364,45 @@ export const COMMANDS: readonly CommandSpec[] = [
     action: 'complete',
   },
   {
+    path: 'unit render',
+    args: '<service>',
+    help: "the service's unit file as its run: in the manifest says (vllm, sglang, llamacpp, http with uvicorn)",
+    examples: ['gpumod unit render chat', 'gpumod unit render chat --json | jq -r .text'],
+    action: 'unitRender',
+  },
+  {
+    path: 'unit diff',
+    args: '<service>',
+    help: 'what an install would change in the file that lies there; exit 3 when there is something',
+    examples: ['gpumod unit diff chat', 'gpumod unit diff chat || gpumod unit install chat'],
+    action: 'unitDiff',
+  },
+  {
+    path: 'unit install',
+    args: '<service>',
+    help: 'write that file where systemd finds it, unless another or an edited one lies there; reloads nothing',
+    options: [LOCK_TIMEOUT],
+    examples: ['gpumod unit install chat && systemctl --user daemon-reload'],
+    action: 'unitInstall',
+  },
+  {
+    path: 'unit socket',
+    args: '<mode> <port>',
+    help: 'write a socket on that port of loopback whose first connection switches to the mode and is led to its service',
+    options: [
+      { flags: '--service <name>', help: 'which service of the mode answers, where there are several' },
+      { flags: '--lock-timeout <duration>', help: 'how long the switch waits for another gpumod (default 10m)' },
+      { flags: '--idle <duration>', help: 'ask for the mode again after so long without a connection (default 30s)' },
+      { flags: '--dry-run', help: 'only show the two files' },
+    ],
+    examples: [
+      'gpumod unit socket rag 9200 --service vllm-embedding',
+      'systemctl --user daemon-reload && systemctl --user enable --now gpumod-rag.socket',
+      'curl http://127.0.0.1:9200/health   # switches to rag, and is answered by vllm-embedding',
+    ],
+    action: 'unitSocket',
+  },
+  {
     path: 'demo',
     help: 'a simulated box: switch it through its modes; touches nothing real',
     options: [{ flags: '--speed <factor>', help: 'how many times faster than life (default 15)' }],
@@ -371,4 +416,5 @@ export const GROUPS: Readonly<Record<string, string>> = {
   mode: 'list, show, plan and switch modes',
   service: 'look at and change single services',
   config: 'check and show the manifest',
+  unit: 'unit files from the manifest',
 };

@@ -95,8 +95,8 @@ function addCommand(root: Command, spec: CommandSpec, found: (asked: Asked) => v
   const parent = words.length > 1 ? (root.commands.find((command) => command.name() === words[0]) ?? root) : root;
   const command = parent.command(words.at(-1) ?? '', { hidden: spec.hidden ?? false }).description(spec.help);
   if (spec.args) {
-    const argument = new Argument(spec.args);
-    command.addArgument(spec.choices ? argument.choices([...spec.choices]) : argument);
+    if (spec.choices) command.addArgument(new Argument(spec.args).choices([...spec.choices]));
+    else command.arguments(spec.args);
   }
   withOptions(command, spec.options ?? []);
   withOptions(command, globalOptionsOf(spec), true);

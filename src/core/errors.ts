@@ -75,6 +75,18 @@ export interface Details {
   readonly 'unit-not-found': { readonly unit: string };
   readonly 'unit-unusable': { readonly unit: string; readonly load: string; readonly reason: string };
   readonly 'unit-failed': UnitFailure;
+  /** No unit file can be made of the service's entry. */
+  readonly 'unit-unwritable': { readonly service: string; readonly reason: UnwritableReason; readonly detail?: string };
+  /** What lies at the path is not ours to replace. */
+  readonly 'unit-file-kept': {
+    readonly unit: string;
+    readonly path: string;
+    readonly standing: 'edited' | 'foreign';
+    /** Whose unit it is. */
+    readonly service?: string;
+  };
+  readonly 'unit-file-failed': { readonly path: string; readonly reason: string; readonly denied: boolean };
+  readonly 'no-socket-proxyd': object;
   readonly 'engine-refused': {
     readonly service: string;
     readonly request: string;
@@ -139,6 +151,9 @@ export interface Details {
   readonly interrupted: { readonly signal: 'SIGINT' | 'SIGTERM' | 'SIGHUP'; readonly untouched?: true };
   readonly 'not-in-state': { readonly wanted: string; readonly actual: string };
 }
+
+/** `value`: `detail` can't stand in a unit file. */
+export type UnwritableReason = 'no-run' | 'no-service' | 'no-user' | 'user-in-user-scope' | 'not-loopback' | 'value';
 
 /** Who holds memory of the card that a step needs. */
 export interface MemoryHolder extends Holder {

@@ -48,6 +48,7 @@ export function openEmbeddedUnits({ units, settleMs = 100 }: EmbeddedOptions): E
   };
 
   return {
+    timers: async () => [],
     async listen() {},
 
     async observe(names, signal) {

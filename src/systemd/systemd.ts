@@ -6,6 +6,7 @@ import { patiently, startUnit, stopUnit } from './jobs.ts';
 import { requireUnitName } from './names.ts';
 import { listUnits, observeUnits } from './properties.ts';
 import { Session, type SessionParts } from './session.ts';
+import { listTimers } from './timers.ts';
 import type { Units } from './units.ts';
 
 /** Connects on first use. */
@@ -19,6 +20,8 @@ export function openSystemd(parts: SessionParts): Units {
       units.forEach(requireUnitName);
       return known(units.join(' '), () => observeUnits(session, units, signal, detail));
     },
+
+    timers: (signal) => known('', () => listTimers(session, signal)),
 
     installed: (wanted, signal) => known('', () => installedUnits(session, wanted, signal)),
 

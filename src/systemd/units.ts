@@ -1,5 +1,6 @@
 /** What gpumod asks of a service manager; `systemd.ts` is the real one, `embedded.ts` the demo's. */
 import type { UnitFacts } from '../core/facts.ts';
+import type { TimerFacts } from './timers.ts';
 
 export interface JobOptions {
   /** Bounds the wait; the job itself goes on in systemd. */
@@ -62,6 +63,8 @@ export interface Units {
   restart(unit: string, options: JobOptions): Promise<JobEnd>;
   /** `ok`: nothing of it runs any more, also when it had to be killed; leaves no failed state behind. */
   stop(unit: string, options: JobOptions): Promise<JobEnd>;
+  /** The loaded timers, with what they start. */
+  timers(signal: AbortSignal): Promise<readonly TimerFacts[]>;
   /** Begins to hear of changes. `start`, `stop` and `watch` do so by themselves: called early, it saves their time. */
   listen(signal: AbortSignal): Promise<void>;
   /** Calls back with fresh facts whenever the unit changes, until the returned function is called. */

@@ -252,6 +252,7 @@ export function hostileWorld(
     return { ok, result: ok ? 'done' : 'failed', willRestart: false, facts: facts(engine) };
   };
   const units: Units = {
+    timers: async () => [],
     observe: async (names) => names.map((unit) => facts(the(unit))),
     installed: async () => ({ looked: 0, units: [], templates: [] }),
     async start(unit, { signal }) {

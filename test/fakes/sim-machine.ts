@@ -71,6 +71,7 @@ export async function simMachine(manifest: Manifest, options: SimMachineOptions 
   const the = (unit: string) => units.get(unit) as Unit;
   const observe = async (names: readonly string[]) => names.map((unit) => the(unit).facts());
   const manager: Units = {
+    timers: async () => [],
     observe,
     installed: async () => ({ looked: 0, units: [], templates: [] }),
     start: (unit) => the(unit).start(),

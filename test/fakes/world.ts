@@ -174,6 +174,7 @@ export function world(
   };
 
   const units: Units = {
+    timers: async () => [],
     async observe(names) {
       if (busLost) throw new GpumodError('bus-unreachable', { scope: 'user', address: 'unix:path=/x', reason: 'gone' });
       for (const member of members.values())

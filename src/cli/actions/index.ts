@@ -10,10 +10,12 @@ import { init } from './init.ts';
 import * as mode from './mode.ts';
 import { plan } from './plan.ts';
 import { run } from './run.ts';
+import { schedule } from './schedule.ts';
 import { schema } from './schema.ts';
 import * as service from './service.ts';
 import { status } from './status.ts';
 import { switchMode, switchOff } from './switch.ts';
+import * as unit from './unit.ts';
 import { wait } from './wait.ts';
 
 export { openView } from '../view/open.ts';
@@ -50,6 +52,11 @@ export const ACTIONS = {
   schema,
   completion,
   complete,
+  schedule,
+  unitRender: unit.render,
+  unitInstall: unit.install,
+  unitDiff: unit.diff,
+  unitSocket: unit.socket,
   demo,
 } as const;
 
