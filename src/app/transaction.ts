@@ -165,7 +165,7 @@ async function fail(
     before: after,
     signal: never(),
     force: true,
-    gauge: openGauge(host, after),
+    gauge: openGauge(host, after, context.gauge),
   };
   const execution = await execute(restore, back.plan);
   const all = [...reports, ...execution.reports];

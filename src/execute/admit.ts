@@ -46,7 +46,8 @@ export async function admit(context: Context, step: Step, { alone, first }: Term
     const busy = gauge.isBusy(step.gpus);
     // Another may have been promised the same bytes since.
     const { fits } = roomFor(context, step, seen.reading);
-    if (fits && isReady(seen, step, movers) && gauge.enter(step, alone || movers ? 'alone' : undefined)) return;
+    if (fits && isReady(context, seen, step, movers) && gauge.enter(step, alone || movers ? 'alone' : undefined))
+      return;
     if (busy) deadline = clock.ticksMs() + ROOM_WAIT_MS;
     else if (clock.ticksMs() >= deadline) throw await notFree(context, step, seen, movers);
     await clock.sleep(POLL_MS, signal);
@@ -55,9 +56,15 @@ export async function admit(context: Context, step: Step, { alone, first }: Term
   }
 }
 
-function isReady({ calm, still }: Room, { because }: Step, movers: Movers | undefined): boolean {
+function isReady(
+  { gauge }: Context,
+  { calm, still }: Room,
+  { because, gpus }: Step,
+  movers: Movers | undefined,
+): boolean {
   const samples = because.code === 'restore' ? STILL_SAMPLES_BACK : STILL_SAMPLES;
-  return calm && (!movers || still >= samples);
+  if (!movers) return calm;
+  return calm && still >= samples && !gpus.some((gpu) => gauge.lateOn(gpu) > CALM_BYTES);
 }
 
 /** It reads or claims memory of the whole device until it is ready. */

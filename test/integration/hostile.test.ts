@@ -184,7 +184,7 @@ const CALM: Temper = { told: true, lateMs: 3_000, leaks: false, broken: false, s
 
 describe.each<readonly [string, Partial<Temper>]>([
   ['memory comes back late and in lumps', {}],
-  ['and the tool tells of no processes', { told: false, lateMs: 1_000 }],
+  ['and the tool tells of no processes', { told: false }],
   ['sleepers leak', { leaks: true }],
   ['engines die while they load or wake, and refuse to sleep', { broken: true }],
   ['strangers come and go', { strangers: true, leaks: true }],
