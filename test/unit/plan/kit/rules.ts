@@ -164,7 +164,8 @@ export function comesAfter(later: Act, earlier: Act, blind: ReadonlySet<number>)
   if (earlier.underWay && !mayOverlap(later, earlier)) return true;
   if (earlier.restless && later.letter !== 'E') return true;
   const undeclared = [later, earlier].some(({ service }) => service.memory.awakeBytes === undefined);
-  return later.isTake && !earlier.isTake && (undeclared || gpus.some((gpu) => blind.has(gpu)));
+  const unsure = !earlier.isTake || earlier.underWay;
+  return later.isTake && unsure && (undeclared || gpus.some((gpu) => blind.has(gpu)));
 }
 
 /** Bytes that the services may use on a card beside what may be foreign; undefined = it can't be said. */
