@@ -189,7 +189,8 @@ function knownBy({ memory }: Service, random: Random): Known {
   if (random.chance(0.5)) return { learned: { samples: bytes } };
   const some = SECONDS.filter(() => random.chance(0.6));
   const samples = Object.fromEntries(some.map((measure) => [measure, Array(3).fill(random.int(1, 400) / 10)]));
-  return { learned: { samples: { ...samples, ...bytes } }, ...(random.chance(0.5) ? { neverSlept: true } : {}) };
+  const past = random.pick([{ neverSlept: true }, { neverSlept: true }, { pinned: true }, {}, {}] as const);
+  return { learned: { samples: { ...samples, ...bytes } }, ...past };
 }
 
 /** Mostly one; some span two, four or all, as tensor parallelism does; some have none. */
