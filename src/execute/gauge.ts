@@ -105,7 +105,7 @@ export function openGauge(
     if (RELEASES.has(step.kind)) released.add(gpu);
     if (step.deltaBytes <= 0) return;
     const before = promises.get(gpu);
-    promise(gpu, new Set([...(before?.takes ?? []), step]), owedBytes(before, latest, gpu) + step.deltaBytes);
+    promise(gpu, new Set([...(before?.takes ?? []), step]), owedBytes(before, latest, gpu) + claimOf(step));
   };
   /** Of all that was let go since the card was quiet, and shortly before. */
   const restOn = (gpu: number): number => {
@@ -120,7 +120,11 @@ export function openGauge(
     if (!before?.takes.has(step)) return;
     // What the others have taken already can't be told from what this one took: all of theirs is still to come.
     const takes = new Set([...before.takes].filter((other) => owes || other !== step));
-    promise(gpu, takes, sumOf(takes));
+    promise(
+      gpu,
+      takes,
+      [...takes].reduce((sum, take) => sum + claimOf(take), 0),
+    );
   };
 
   return {
@@ -195,6 +199,11 @@ function owedBytes(promised: Promised | undefined, reading: GpuReading, gpu: num
   const now = usedOn(reading, gpu);
   if (now === undefined || promised.fromBytes === undefined) return promised.bytes;
   return Math.min(promised.bytes, Math.max(0, promised.bytes - (now - promised.fromBytes)));
+}
+
+/** With its peak. */
+function claimOf({ deltaBytes, overBytes = 0 }: Step): number {
+  return deltaBytes + overBytes;
 }
 
 function sumOf(steps: ReadonlySet<Step>): number {

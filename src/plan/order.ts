@@ -133,6 +133,7 @@ function numbered(steps: readonly Waiting[], movers: readonly Mover[]): readonly
     id: ids.get(mover) ?? '',
     ...mover.move,
     gpus: mover.gpus,
+    ...(mover.overBytes > 0 ? { overBytes: mover.overBytes } : {}),
     after: after.flatMap((earlier) => ids.get(earlier) ?? []).sort((a, b) => Number(a.slice(1)) - Number(b.slice(1))),
     startSeconds: start,
     endSeconds: end,
