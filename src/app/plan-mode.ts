@@ -6,7 +6,7 @@ import type { Plan, Planned } from '../core/plan.ts';
 import type { Observation } from '../core/state.ts';
 import type { Host } from '../execute/host.ts';
 import { type PlanInput, plan } from '../plan/plan.ts';
-import { cold, wantedInMode } from '../plan/wanted.ts';
+import { cold, wantedInMode, withoutFailing } from '../plan/wanted.ts';
 import { examined } from './examine.ts';
 import { findMode } from './find.ts';
 import { observe } from './observe.ts';
@@ -53,7 +53,7 @@ export async function planModes(
   const modes = modeNames.map((name) => findMode(manifest, name));
   const seen = await observe(manifest, host, signal, { detail: 'processes' });
   const asked = modes.map((mode) => {
-    const wanted = wantedInMode(manifest, mode);
+    const wanted = withoutFailing(wantedInMode(manifest, mode), manifest, seen);
     return { mode: mode.name, wanted: options.cold ? cold(wanted, seen) : wanted };
   });
   const targets = asked.map(({ wanted }) => wanted);

@@ -50,7 +50,7 @@ export function areRivals(a: Mover, b: Mover): boolean {
  */
 export function mustFollow(later: Mover, earlier: Mover, blind: boolean): boolean {
   if (later.runs) return false;
-  if (later.move.service === earlier.move.service) return true;
+  if (later.move.service === earlier.move.service) return later.takes;
   if (earlier.unrest && later.nature !== 'stop') return true;
   return later.takes && (!earlier.takes || earlier.runs) && (blind || later.blind || earlier.blind);
 }
