@@ -12,7 +12,7 @@ import { moving } from './memory.ts';
 import { pastOfStart } from './on-record.ts';
 import { sleepAndVerify, stopAndVerify } from './release.ts';
 import { type Stopwatch, stopwatch } from './stopwatch.ts';
-import { startAndWait, waitAwake, wakeAndWait } from './take.ts';
+import { FellAsleep, startAndWait, waitAwake, wakeAndWait } from './take.ts';
 import { isUnderWay, settled } from './under-way.ts';
 
 export interface Performed {
@@ -150,7 +150,13 @@ async function attempt(
   // What is stopping still holds its memory: its end is waited for, so that it is not taken for the start's.
   const ends = step.kind === 'start' && seenBefore(context, service).state.kind === 'stopping' && terms.first;
   if (step.kind === 'restart' || ends) return startAnew(context, step, service, watch, terms);
-  const freed = await moving(context, step, () => watch.during(act(context, step, service)), terms);
+  const freed = await moving(context, step, () => watch.during(act(context, step, service)), terms).catch((thrown) => {
+    if (!(thrown instanceof FellAsleep)) throw thrown;
+    const deltaBytes = Math.max(0, (service.memory.awakeBytes ?? 0) - asleepBytesOf(service));
+    const { level } = thrown;
+    const wake: Step = { ...step, kind: 'wake', deltaBytes, ...(level === undefined ? {} : { level }) };
+    return attempt(context, wake, service, watch, { unjudged: true });
+  });
   if (step.kind === 'sleep') await forgetLie(context, service, levelOf(context, step));
   return freed;
 }

@@ -39,13 +39,26 @@ export async function wakeAndWait(context: Context, service: Service, level: Sle
 /** A process that has just begun was never put to sleep. */
 const STARTED: Past = { state: 'awake' };
 
-/** Waits for readiness; a router that comes up empty is given its models. `past`: of the run that is waited for. */
+/** What was on its way has gone to sleep: to wake it takes room. */
+export class FellAsleep extends Error {
+  readonly level: SleepLevel | undefined;
+  constructor(level: SleepLevel | undefined) {
+    super();
+    this.level = level;
+  }
+}
+
+/**
+ * Waits for readiness; a router that comes up empty is given its models. `past`: of the run that is waited for. Throws
+ * `FellAsleep`, where it was not started here.
+ */
 export async function waitAwake(context: Context, service: Service, past: Past): Promise<void> {
   if (service.engine === 'none') return;
   await whileUp(context, service, service.timeouts.startMs, async (signal, seen) => {
     const driver = await context.host.driver(service);
     const facts = await answering(context, service, driver, signal, { seen, past });
     if (facts.kind === 'ready' && !facts.missing?.length) return;
+    if (facts.kind === 'asleep' && past !== STARTED) throw new FellAsleep(facts.level);
     await wake(context, service, driver, facts.kind === 'asleep' ? facts.level : undefined, signal);
   });
   await canary(context, service);
