@@ -1,12 +1,14 @@
 /** `mode plan`: what a switch would do, from what is observed now. Changes nothing. */
 import { keepersOn } from '../core/attribution.ts';
 import { GpumodError } from '../core/errors.ts';
+import type { GpuReading } from '../core/facts.ts';
 import type { Manifest } from '../core/model.ts';
 import type { Plan, Planned } from '../core/plan.ts';
 import type { Observation } from '../core/state.ts';
 import type { Host } from '../execute/host.ts';
 import { type PlanInput, plan } from '../plan/plan.ts';
 import { cold, wantedInMode, withoutFailing } from '../plan/wanted.ts';
+import { whileComingFree } from './coming-free.ts';
 import { examined } from './examine.ts';
 import { findMode } from './find.ts';
 import { observe } from './observe.ts';
@@ -61,11 +63,16 @@ export async function planModes(
   let now = seen;
   for (const { wanted } of asked) now = await examined(manifest, now, wanted, host, signal);
   const figures = await recalled;
-  const answers = asked.map(({ mode, wanted }) => ({
-    mode,
-    planned: planned({ manifest, now, target: mode, wanted, figures }),
-  }));
-  return { answers, now };
+  const observed = now;
+  const plans = (gpu: GpuReading) =>
+    asked.map(({ mode, wanted }) => planned({ manifest, now: { ...observed, gpu }, target: mode, wanted, figures }));
+  const first = { gpu: observed.gpu, planned: plans(observed.gpu) };
+  const settled = await whileComingFree(host, first, plans, signal);
+  const answers = asked.flatMap(({ mode }, i) => {
+    const answer = settled.planned[i];
+    return answer ? [{ mode, planned: answer }] : [];
+  });
+  return { answers, now: { ...observed, gpu: settled.gpu } };
 }
 
 export function accepted(planned: Planned, target: string): Plan {
