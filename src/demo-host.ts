@@ -1,7 +1,9 @@
 /** The simulated machine: real planner, executor and drivers; the card, the engines and the unit manager are played. */
 import type { Demo } from './app/demo.ts';
+import { openCallLog } from './core/calls.ts';
 import { openBox } from './demo/box.ts';
 import type { DriverParts } from './engines/driver.ts';
+import { recordedHttp } from './engines/on-record.ts';
 import { openDriver } from './engines/registry.ts';
 import { type Clock, systemClock } from './io/clock.ts';
 import { systemFiles } from './io/files.ts';
@@ -9,6 +11,7 @@ import { openHttp } from './io/http.ts';
 import type { Run } from './io/run.ts';
 import { loadManifest } from './manifest/load.ts';
 import { stateInMemory } from './state/in-memory.ts';
+import { recordedUnits } from './systemd/on-record.ts';
 
 /** Both lie beside the bundle this file becomes part of. */
 const MANIFEST = new URL('../modes/workstation.yaml', import.meta.url).pathname;
@@ -28,14 +31,23 @@ export async function openDemoHost({ speed, node }: DemoOptions): Promise<Demo> 
   const box = await openBox(loaded, { speed, engine: [node, ENGINE] });
   const http = openHttp();
   const clock: Clock = { ...systemClock, ticksMs: () => systemClock.ticksMs() * speed };
-  const parts: DriverParts = { http, clock, run: NO_PROGRAMS, secret: async () => '' };
+  const calls = openCallLog();
+  const ear = { log: calls, ticksMs: clock.ticksMs };
+  const units = recordedUnits(box.units, ear);
+  const partsFor = (service: string): DriverParts => ({
+    http: recordedHttp(http, service, ear),
+    clock,
+    run: NO_PROGRAMS,
+    secret: async () => '',
+  });
   return {
     manifest: box.manifest,
     host: {
       clock,
-      units: async () => box.units,
+      units: async () => units,
       journal: async () => box.journal,
-      driver: async (service) => openDriver(service.engine, parts),
+      driver: async (service) => openDriver(service.engine, partsFor(service.name)),
+      calls,
       telemetry: box.telemetry,
       hostMemory: () => undefined, // the real machine's is not the box's
       ...stateInMemory(),

@@ -43,18 +43,49 @@ function sink(stream: NodeJS.WriteStream): Sink {
   };
 }
 
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+type Signal = (typeof SIGNALS)[number];
+
+/** While a command runs in our place (`gpumod run`), signals are its. */
+let passOn: ((signal: Signal) => void) | undefined;
+
 /** The first signal asks for an end; the second is the system's own: at once. */
 function stopOnSignal(): AbortSignal {
   const stop = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+  for (const signal of SIGNALS)
     process.on(signal, () => {
-      if (stop.signal.aborted) {
-        process.removeAllListeners(signal);
-        process.kill(process.pid, signal);
-      } else stop.abort(new GpumodError('interrupted', { signal }));
+      if (passOn) passOn(signal);
+      else if (stop.signal.aborted) endAtOnce(signal);
+      else stop.abort(new GpumodError('interrupted', { signal }));
     });
   return stop.signal;
 }
+
+function endAtOnce(signal: Signal): void {
+  process.removeAllListeners(signal);
+  process.kill(process.pid, signal);
+}
+
+const runProgram: Parts['runProgram'] = async (argv, more) => {
+  const [{ isInForeground, startProgram }, { kernelFiles }] = await Promise.all([
+    import('./io/program.ts'),
+    import('./io/kernel-files.ts'),
+  ]);
+  const program = startProgram(argv, { ...env, ...more });
+  let isTold = false;
+  passOn = (signal) => {
+    // The terminal has sent it to the command as well, and that may be one in which Ctrl-C is no end.
+    if (signal === 'SIGINT' && isInForeground(kernelFiles.read('/proc/self/stat') ?? '')) return;
+    program.tell(signal);
+    if (isTold) endAtOnce(signal);
+    isTold = true;
+  };
+  try {
+    return await program.ended;
+  } finally {
+    passOn = undefined;
+  }
+};
 
 async function where(path: string | undefined): Promise<Where> {
   const { systemFiles } = await import('./io/files.ts');
@@ -125,15 +156,17 @@ const parts: Parts = {
   },
   manifestPaths: async (path) => (await import('./manifest/locate.ts')).locateManifest(await where(path)),
   manifestSchema: async () => (await import('./manifest/json-schema.ts')).manifestJsonSchema(),
-  async openHost() {
+  async openHost(how) {
     const { openRealHost } = await import('./real-host.ts');
     const nodeMajor = Number.parseInt(process.versions.node, 10);
     const kill = (pid: number, signal: 'SIGKILL' | 0) => process.kill(pid, signal);
     const own = { secrets: await secretTexts(), hide: secrets.hide };
     const host = openRealHost({ env, uid, pid: process.pid, home, nodeMajor, kill, ...own });
-    host.warm();
+    if (how !== 'cold') host.warm();
     return host;
   },
+  obstacleTo: async (program) => (await import('./io/program.ts')).obstacleTo(program, env),
+  runProgram,
   openDemo: async (speed) => (await import('./demo-host.ts')).openDemoHost({ speed, node: process.execPath }),
 };
 

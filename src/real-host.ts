@@ -1,9 +1,10 @@
 /** The real machine: systemd over D-Bus, engines over HTTP, the GPU tool; each part is loaded and opened on first use. */
-import type { EngineName } from './core/engines.ts';
+import { openCallLog } from './core/calls.ts';
 import { GpumodError } from './core/errors.ts';
-import type { Scope, Secret } from './core/model.ts';
+import type { Scope, Secret, Service } from './core/model.ts';
 import { ownFolder } from './core/own-folders.ts';
 import type { Driver } from './engines/driver.ts';
+import { recordedHttp, recordedRun } from './engines/on-record.ts';
 import { openDriver } from './engines/registry.ts';
 import type { Host } from './execute/host.ts';
 import { parseHostMemory } from './gpu/host-memory.ts';
@@ -23,6 +24,7 @@ import { openState } from './state/state.ts';
 import { busAddress } from './systemd/address.ts';
 import { openJournal } from './systemd/journal.ts';
 import { ancestors, commandOf } from './systemd/lineage.ts';
+import { recordedUnits } from './systemd/on-record.ts';
 import { openOwner } from './systemd/owner.ts';
 import { openSystemd } from './systemd/systemd.ts';
 import type { Units } from './systemd/units.ts';
@@ -58,6 +60,8 @@ export function openRealHost({ env, uid, pid, home, nodeMajor, kill, secrets, hi
     stateFolder: openPrivateFolder(ownFolder('state', env, home), uid, hide),
     runtimeFolder: openPrivateFolder(runtimeFolder(env, uid, pathFacts), uid),
   });
+  const calls = openCallLog();
+  const ear = { log: calls, ticksMs: clock.ticksMs };
   const closers: (() => Promise<void>)[] = [];
 
   const units = once(async (scope: Scope): Promise<Units> => {
@@ -65,7 +69,7 @@ export function openRealHost({ env, uid, pid, home, nodeMajor, kill, secrets, hi
     const address = () => busAddress(scope, { env, uid, look: pathFacts });
     const opened = openSystemd({ scope, clock, connect: connectBus, address });
     closers.push(() => opened.close());
-    return opened;
+    return recordedUnits(opened, ear);
   });
 
   const client = once(async (_: 'http'): Promise<Http> => {
@@ -75,15 +79,18 @@ export function openRealHost({ env, uid, pid, home, nodeMajor, kill, secrets, hi
     return http;
   });
 
-  const driver = once(async (engine: EngineName): Promise<Driver> => {
-    const http = await client('http');
-    const secret = async (asked: Secret, service: string) => {
-      const text = await secrets.read(asked);
-      if (text !== undefined) return text;
-      throw new GpumodError('secret-missing', { service, where: 'env' in asked ? `$${asked.env}` : asked.file });
-    };
-    return openDriver(engine, { http, clock, run, secret });
-  });
+  const secret = async (asked: Secret, service: string) => {
+    const text = await secrets.read(asked);
+    if (text !== undefined) return text;
+    throw new GpumodError('secret-missing', { service, where: 'env' in asked ? `$${asked.env}` : asked.file });
+  };
+  const driver = async ({ name, engine }: Service): Promise<Driver> =>
+    openDriver(engine, {
+      http: recordedHttp(await client('http'), name, ear),
+      run: recordedRun(run, name, ear),
+      clock,
+      secret,
+    });
 
   const hostMemory = () => parseHostMemory(kernelFiles.read('/proc/meminfo') ?? '');
   const has = (program: string) => onPath(program, env);
@@ -98,7 +105,8 @@ export function openRealHost({ env, uid, pid, home, nodeMajor, kill, secrets, hi
     clock,
     units,
     journal: async (scope) => openJournal({ scope, run, clock }),
-    driver: (service) => driver(service.engine),
+    driver,
+    calls,
     telemetry,
     hostMemory,
     ...state,

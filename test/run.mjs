@@ -18,7 +18,17 @@ const LLAMA_ROOT = join(REPO, '.cache/llama-root');
 const SANDBOX = join(REPO, 'test/sandbox/sandbox.sh');
 /** Where the sandbox sees them: its user may not be allowed below the checkout's own parent folders. */
 const INSIDE = { repo: '/opt/gpumod', llama: '/opt/llama-root', out: '/opt/gpumod-test-output' };
-const DEADLINE_MS = 15 * 60_000;
+/** The chaos suite's number of rounds may be raised: see test/chaos/. */
+const DEADLINE_MS = (15 + Number(process.env.GPUMOD_CHAOS_RUNS ?? 0) / 2) * 60_000;
+const PASSED_ON = [
+  'GPUMOD_REQUIRE',
+  'GPUMOD_CHAOS_RUNS',
+  'GPUMOD_CHAOS_SEED',
+  'GPUMOD_CHAOS_ROUND',
+  'CI',
+  'NO_COLOR',
+  'FORCE_COLOR',
+];
 
 /** Prints the first thing that is missing. */
 const PROGRAMS = `
@@ -76,9 +86,7 @@ async function runInSandbox() {
   const llama = llamaRoot();
   const report = join(out, 'sandbox.json');
   const name = `test-${process.pid}`;
-  const env = ['GPUMOD_REQUIRE', 'CI', 'NO_COLOR', 'FORCE_COLOR'].flatMap((key) =>
-    process.env[key] === undefined ? [] : `${key}=${process.env[key]}`,
-  );
+  const env = PASSED_ON.flatMap((key) => (process.env[key] === undefined ? [] : `${key}=${process.env[key]}`));
   if (llama) env.push(`GPUMOD_TEST_LLAMA_ROOT=${INSIDE.llama}`);
   const code = await run(
     SANDBOX,

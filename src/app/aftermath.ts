@@ -2,9 +2,11 @@
 import { type AnyGpumodError, GpumodError, isGpumodError } from '../core/errors.ts';
 import type { EngineFacts, NapAbility } from '../core/facts.ts';
 import type { Manifest } from '../core/model.ts';
+import { never } from '../core/on-abort.ts';
 import type { Plan, Step } from '../core/plan.ts';
 import type { Execution, StepReport } from '../core/report.ts';
 import type { Observation, ObservedService } from '../core/state.ts';
+import type { Limit } from '../execute/context.ts';
 import type { Host } from '../execute/host.ts';
 import type { Known } from '../execute/look.ts';
 import { differences } from '../plan/wanted.ts';
@@ -16,6 +18,9 @@ export interface Aftermath {
   readonly blind?: AnyGpumodError;
 }
 
+/** Each of its looks has a deadline of its own, far below these milliseconds: then something can't be asked at all. */
+const LOOK_MS = 60_000;
+
 /** Must not throw: the acts are done, and `can't be reached` would say that nothing was touched. */
 export async function seeAgain(
   manifest: Manifest,
@@ -23,14 +28,11 @@ export async function seeAgain(
   before: Observation,
   known?: ReadonlyMap<string, Known>,
 ): Promise<Aftermath> {
+  const signal = host.clock.deadline(LOOK_MS, never());
   try {
-    return {
-      after: await observe(manifest, host, new AbortController().signal, {
-        detail: 'processes',
-        ...(known ? { known } : {}),
-      }),
-    };
-  } catch (error) {
+    return { after: await observe(manifest, host, signal, { detail: 'processes', ...(known ? { known } : {}) }) };
+  } catch (thrown) {
+    const error = signal.aborted ? new GpumodError('timed-out', { what: 'look', afterMs: LOOK_MS }) : thrown;
     if (!isGpumodError(error)) throw error;
     const why = { code: 'unit-not-told' };
     const services = [...before.services.values()].map(({ service, nap }): [string, ObservedService] => [
@@ -69,23 +71,26 @@ function asleep({ level }: Step, nap: NapAbility): EngineFacts {
   return level === undefined ? { kind: 'asleep', nap } : { kind: 'asleep', level, nap };
 }
 
-/** Steps were left out, and none of them failed: the caller stopped us, or `--timeout` did. */
+/** Steps were left out, and none of them failed: the caller stopped us, or the time of the whole was up. */
 export function interruption(
   reports: readonly StepReport[],
   stop: AbortSignal,
-  afterMs: number,
+  limit: Limit,
 ): AnyGpumodError | undefined {
   if (!reports.some((report) => report.outcome.kind === 'skipped')) return undefined;
   if (stop.aborted && isGpumodError(stop.reason)) return stop.reason;
-  return new GpumodError('timed-out', { what: 'switch', afterMs }) as AnyGpumodError;
+  return new GpumodError('timed-out', limit) as AnyGpumodError;
 }
 
 /** All steps were done, and yet a look at the end shows something else: a service died meanwhile. */
 export function unmet(plan: Plan, after: Observation): AnyGpumodError | undefined {
   const wrong = differences(plan.wanted, after);
-  if (wrong.length === 0) return undefined;
-  const actual = wrong.map((name) => `${name}: ${after.services.get(name)?.state.kind ?? 'unknown'}`).join(', ');
-  return new GpumodError('not-in-state', { wanted: plan.target, actual }) as AnyGpumodError;
+  return wrong.length === 0 ? undefined : notAsWanted(plan.target, wrong, after);
+}
+
+export function notAsWanted(wanted: string, wrong: readonly string[], { services }: Observation): AnyGpumodError {
+  const actual = wrong.map((name) => `${name}: ${services.get(name)?.state.kind ?? 'unknown'}`).join(', ');
+  return new GpumodError('not-in-state', { wanted, actual }) as AnyGpumodError;
 }
 
 /** One rule that allows all of the manifest's system units, not one error a unit. */

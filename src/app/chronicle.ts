@@ -1,24 +1,32 @@
 /** Writes a switch down while it is carried out, and keeps it when it is over. */
 import type { GpumodError } from '../core/errors.ts';
+import type { GpuReading } from '../core/facts.ts';
+import type { Manifest } from '../core/model.ts';
 import type { Plan, Step } from '../core/plan.ts';
 import {
   type HistoryEntry,
   RECORD_VERSION,
   type RecordedError,
-  type RecordedState,
   type RecordedStep,
   type SwitchRecord,
+  statesOf,
   type Underway,
 } from '../core/record.ts';
 import type { Event, Notify, StepReport, SwitchResult } from '../core/report.ts';
+import { withoutSecretsIn } from '../core/secrets.ts';
 import type { Observation } from '../core/state.ts';
 import type { Host } from '../execute/host.ts';
+import { openTape, type Tape } from './tape.ts';
 
 export interface Chronicle {
   /** What is told while the switch works is written down, and told on. */
   readonly notify: Notify;
   /** Resolves when the step stands on the disk as begun, or can't. Never throws. */
   readonly begin: (step: Step) => Promise<void>;
+  /** The cards, as they are now. */
+  readonly sample: (reading: GpuReading) => void;
+  /** Stands on the disk: the target holds, and a command has the machine. Never throws. */
+  hold(): Promise<void>;
   /** Never throws. */
   end(result: SwitchResult): Promise<void>;
 }
@@ -32,16 +40,28 @@ export interface Heading {
   readonly from: string | null;
 }
 
-type Source = Pick<Host, 'clock' | 'switchJournal' | 'history'>;
+type Source = Pick<Host, 'clock' | 'switchJournal' | 'history' | 'calls'>;
+
+/** What the switch begins with. */
+export interface Beginning {
+  readonly manifest: Manifest;
+  readonly plan: Plan;
+  readonly before: Observation;
+  /** `clock.ticksMs()` when the command began: all seconds are counted from then. */
+  readonly beganMs: number;
+}
 
 export function openChronicle(
   host: Source,
   heading: Heading,
-  plan: Plan,
-  before: Observation,
+  { manifest, plan, before, beganMs: beganTicks }: Beginning,
   tell: Notify,
 ): Chronicle {
-  const beganMs = host.clock.nowMs();
+  const spentSeconds = () => (host.clock.ticksMs() - beganTicks) / 1000;
+  const beganMs = Math.round(host.clock.nowMs() - spentSeconds() * 1000);
+  const tape = openTape(manifest, beganTicks);
+  tape.sample(0, before.gpu);
+  const stopListening = host.calls.listen(tape.call);
   const steps = new Map<string, RecordedStep>();
   let phase: Underway['phase'] = 'switch';
   const key = ({ id }: Pick<Step, 'id'>) => `${phase} ${id}`;
@@ -68,7 +88,7 @@ export function openChronicle(
 
   return {
     notify(event: Event) {
-      if (event.type === 'restoring') phase = 'restore';
+      if (event.type === 'restoring' || event.type === 'giving-back') phase = 'restore';
       if (event.type === 'plan')
         for (const step of event.plan.steps) steps.set(key(step), planned(step, phase === 'restore'));
       if (event.type === 'step-finished') put(event.report.step, ended(event.report));
@@ -78,8 +98,15 @@ export function openChronicle(
       put(step, { outcome: 'begun' });
       return flush();
     },
+    sample: (reading) => tape.sample(spentSeconds(), reading),
+    hold() {
+      phase = 'run';
+      return flush();
+    },
     async end(result) {
-      await host.history.append(entryOf(record(), result)).catch(lost);
+      stopListening();
+      tape.sample(result.durationSeconds, result.after.gpu);
+      await host.history.append(entryOf(record(), result, tape)).catch(lost);
       await host.switchJournal.clear();
     },
   };
@@ -88,18 +115,6 @@ export function openChronicle(
 /** Tenths of a second since 1970, in seven characters: sorts as they began. */
 function idOf(beganMs: number): string {
   return Math.round(beganMs / 100).toString(36);
-}
-
-export function statesOf({ services }: Observation): Readonly<Record<string, RecordedState>> {
-  return Object.fromEntries(
-    [...services].map(([name, { state }]) => [
-      name,
-      {
-        state: state.kind,
-        ...(state.kind === 'sleeping' && state.level !== undefined ? { level: state.level } : {}),
-      },
-    ]),
-  );
 }
 
 function planned({ id, kind, service, level, gpus, startSeconds, endSeconds }: Step, isRestore: boolean): RecordedStep {
@@ -129,11 +144,11 @@ function ended({ outcome, startSeconds, endSeconds, engineSeconds, freedBytes }:
 }
 
 function errorOf({ code, details }: Pick<GpumodError, 'code' | 'details'>): RecordedError {
-  return { code, details };
+  return { code, details: withoutSecretsIn(details) };
 }
 
-function entryOf(record: SwitchRecord, result: SwitchResult): HistoryEntry {
-  const { end, plan, error, notRestored, after, durationSeconds, engineSeconds } = result;
+function entryOf(record: SwitchRecord, result: SwitchResult, { calls, memory }: Tape): HistoryEntry {
+  const { end, plan, error, restoreError, notRestored, after, durationSeconds, engineSeconds } = result;
   return {
     ...record,
     end,
@@ -141,9 +156,19 @@ function entryOf(record: SwitchRecord, result: SwitchResult): HistoryEntry {
     engineSeconds,
     plannedSeconds: plan.makespanSeconds,
     ...(error ? { error: errorOf(error) } : {}),
+    ...(restoreError ? { restoreError: errorOf(restoreError) } : {}),
     ...(notRestored.length > 0 ? { notRestored } : {}),
     after: statesOf(after),
+    ...totalsOf(after.gpu),
+    ...(calls.length > 0 ? { calls } : {}),
+    ...(memory.length > 0 ? { memory } : {}),
   };
+}
+
+function totalsOf(gpu: GpuReading): Pick<HistoryEntry, 'totalBytes'> {
+  if (gpu.kind !== 'measured') return {};
+  const told = gpu.gpus.flatMap(({ index, totalBytes }) => (totalBytes === null ? [] : [[String(index), totalBytes]]));
+  return { totalBytes: Object.fromEntries(told) };
 }
 
 /** Whoever asks while one is at work gets the next, which knows all that was put in until it began. */

@@ -14,22 +14,28 @@ const STEADY_BYTES = 32 * MIB;
  * Looks again at the cards as long as memory comes free and something is refused for memory of nobody's: `plan` with each
  * look. What processes are told to hold is not waited for.
  */
-export async function whileComingFree<P extends readonly Planned[]>(
+export async function whileComingFree<A extends { readonly planned: Planned }>(
   host: Host,
-  first: { readonly gpu: GpuReading; readonly planned: P },
-  plan: (gpu: GpuReading) => P,
+  first: Looked<A>,
+  plan: (gpu: GpuReading) => readonly A[],
   signal: AbortSignal,
-): Promise<{ readonly gpu: GpuReading; readonly planned: P }> {
+): Promise<Looked<A>> {
   const deadline = host.clock.ticksMs() + WAIT_MS;
   let seen = first;
   for (let steady = 0; steady < STEADY_READINGS && host.clock.ticksMs() < deadline; ) {
-    if (!seen.planned.some((each) => mayComeFree(each, seen.gpu))) return seen;
+    if (!seen.answers.some(({ planned }) => mayComeFree(planned, seen.gpu))) return seen;
     await host.clock.sleep(POLL_MS, signal);
     const gpu = await host.telemetry.read(signal, 'processes');
     steady = used(gpu) < used(seen.gpu) - STEADY_BYTES ? 0 : steady + 1;
-    seen = { gpu, planned: plan(gpu) };
+    seen = { gpu, answers: plan(gpu) };
   }
   return seen;
+}
+
+/** What was planned, and the look at the cards that it was planned from. */
+interface Looked<A> {
+  readonly gpu: GpuReading;
+  readonly answers: readonly A[];
 }
 
 function mayComeFree(planned: Planned, reading: GpuReading): boolean {

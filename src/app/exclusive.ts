@@ -27,7 +27,7 @@ export async function exclusively<T>(
 async function lost(host: Host, error: unknown): Promise<never> {
   if (!isGpumodError(error) || error.code !== 'locked') throw error;
   const found = await host.switchJournal.read();
-  if (!found?.isAtWork) throw error;
+  if (!found?.isAtWork || found.entry.phase === 'run') throw error;
   const at = stepAtWork(found.entry);
   const doing = { ...progressOf(found.entry), ...(at ? { kind: at.kind, service: at.service } : {}) };
   throw new GpumodError('locked', { ...error.details, doing });

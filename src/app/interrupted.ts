@@ -1,5 +1,5 @@
 /** A switch whose process died: the next command tells of it, and the next switch goes on from what it observes. */
-import type { HistoryEntry, Underway } from '../core/record.ts';
+import { asInterrupted, type Underway } from '../core/record.ts';
 import type { Host } from '../execute/host.ts';
 
 /** Undefined when nothing is known to have been interrupted. Never throws. */
@@ -12,9 +12,10 @@ export async function interruptedSwitch(host: Pick<Host, 'switchJournal'>): Prom
 export async function fileInterrupted(host: Pick<Host, 'switchJournal' | 'history'>): Promise<Underway | undefined> {
   const entry = await interruptedSwitch(host);
   if (!entry) return undefined;
-  const { by: _, phase: __, ...record } = entry;
-  const kept: HistoryEntry = { ...record, end: 'interrupted', plannedSeconds: 0 };
-  await host.history.append(kept).catch(() => {});
-  await host.switchJournal.clear();
+  // On a full disk it stays where it is: it tells what was there before.
+  await host.history.append(asInterrupted(entry)).then(
+    () => host.switchJournal.clear(),
+    () => {},
+  );
   return entry;
 }

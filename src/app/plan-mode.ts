@@ -7,7 +7,7 @@ import type { Plan, Planned } from '../core/plan.ts';
 import type { Observation } from '../core/state.ts';
 import type { Host } from '../execute/host.ts';
 import { type PlanInput, plan } from '../plan/plan.ts';
-import { cold, wantedInMode, withoutFailing } from '../plan/wanted.ts';
+import { cold, type WantedStates, wantedInMode, withoutFailing } from '../plan/wanted.ts';
 import { whileComingFree } from './coming-free.ts';
 import { examined } from './examine.ts';
 import { findMode } from './find.ts';
@@ -17,6 +17,20 @@ import { recall } from './recall.ts';
 export interface PlanOptions {
   /** Stop instead of sleep. */
   readonly cold: boolean;
+}
+
+/** What a plan is to lead to. */
+export interface Target {
+  /** A mode's, or what else can be said: `before rag`. */
+  readonly name: string;
+  readonly wanted: WantedStates;
+  readonly because?: 'restore';
+}
+
+/** Throws `no-such-mode`. */
+export function modeTarget(manifest: Manifest, modeName: string): Target {
+  const mode = findMode(manifest, modeName);
+  return { name: mode.name, wanted: wantedInMode(manifest, mode) };
 }
 
 export interface PlannedMode {
@@ -32,10 +46,21 @@ export async function planMode(
   host: Host,
   signal: AbortSignal,
 ): Promise<PlannedMode> {
-  const { now, answers } = await planModes(manifest, [modeName], options, host, signal);
+  return planTarget(manifest, modeTarget(manifest, modeName), options, host, signal);
+}
+
+/** Throws `refused` with every problem. */
+export async function planTarget(
+  manifest: Manifest,
+  target: Target,
+  options: PlanOptions,
+  host: Host,
+  signal: AbortSignal,
+): Promise<PlannedMode> {
+  const { now, answers } = await planTargets(manifest, [target], options, host, signal);
   const [answer] = answers;
-  if (!answer) throw new Error('one mode, one answer');
-  return { plan: accepted(answer.planned, modeName), now };
+  if (!answer) throw new Error('one target, one answer');
+  return { plan: accepted(answer.planned, target.name), now };
 }
 
 export interface PlannedModes {
@@ -52,27 +77,42 @@ export async function planModes(
   host: Host,
   signal: AbortSignal,
 ): Promise<PlannedModes> {
-  const modes = modeNames.map((name) => findMode(manifest, name));
+  const targets = modeNames.map((name) => modeTarget(manifest, name));
+  return planTargets(manifest, targets, options, host, signal);
+}
+
+async function planTargets(
+  manifest: Manifest,
+  targets: readonly Target[],
+  options: PlanOptions,
+  host: Host,
+  signal: AbortSignal,
+): Promise<PlannedModes> {
   const seen = await observe(manifest, host, signal, { detail: 'processes' });
-  const asked = modes.map((mode) => {
-    const wanted = withoutFailing(wantedInMode(manifest, mode), manifest, seen);
-    return { mode: mode.name, wanted: options.cold ? cold(wanted, seen) : wanted };
-  });
-  const targets = asked.map(({ wanted }) => wanted);
-  const recalled = recall(host, seen, targets); // meanwhile; it never fails
+  const asked = targets.map((target) => ({ ...target, wanted: asWished(manifest, target, options, seen) }));
+  const states = asked.map(({ wanted }) => wanted);
+  const recalled = recall(host, seen, states); // meanwhile; it never fails
   let now = seen;
   for (const { wanted } of asked) now = await examined(manifest, now, wanted, host, signal);
   const figures = await recalled;
   const observed = now;
   const plans = (gpu: GpuReading) =>
-    asked.map(({ mode, wanted }) => planned({ manifest, now: { ...observed, gpu }, target: mode, wanted, figures }));
-  const first = { gpu: observed.gpu, planned: plans(observed.gpu) };
-  const settled = await whileComingFree(host, first, plans, signal);
-  const answers = asked.flatMap(({ mode }, i) => {
-    const answer = settled.planned[i];
-    return answer ? [{ mode, planned: answer }] : [];
-  });
-  return { answers, now: { ...observed, gpu: settled.gpu } };
+    asked.map(({ name, ...target }) => ({
+      mode: name,
+      planned: planned({ manifest, now: { ...observed, gpu }, target: name, ...target, figures }),
+    }));
+  const { answers, gpu } = await whileComingFree(host, { gpu: now.gpu, answers: plans(now.gpu) }, plans, signal);
+  return { answers, now: { ...now, gpu } };
+}
+
+function asWished(
+  manifest: Manifest,
+  { wanted, because }: Target,
+  options: PlanOptions,
+  now: Observation,
+): WantedStates {
+  const calm = because ? wanted : withoutFailing(wanted, manifest, now);
+  return options.cold ? cold(calm, now) : calm;
 }
 
 export function accepted(planned: Planned, target: string): Plan {

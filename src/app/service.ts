@@ -6,8 +6,6 @@ import { trusted } from '../core/remembered.ts';
 import type { Notify, SwitchResult } from '../core/report.ts';
 import { isDown, type Observation, type ObservedService } from '../core/state.ts';
 import type { Host } from '../execute/host.ts';
-import { learnedBytes, withLearned } from '../plan/learned.ts';
-import { order } from '../plan/order.ts';
 import type { PlanInput } from '../plan/plan.ts';
 import { examined } from './examine.ts';
 import { findService } from './find.ts';
@@ -43,7 +41,7 @@ export async function changeService(
   const wanted = wantedBy(manifest, service, verb, options.level);
   const figures = await recall(host, before, [wanted]);
   const target: PlanInput = { manifest, now: before, target: name, wanted, figures, because: 'asked' };
-  const made = verb === 'restart' ? restartPlan(target) : planFor(target, verb);
+  const made = planFor(target, verb);
   const command = `service ${verb} ${name}`;
   return carryOut({ manifest, host, plan: made, before, options, notify, command, isMode: false, beganMs });
 }
@@ -88,7 +86,7 @@ function check(
 const WANTED: Readonly<Record<ServiceVerb, Wanted>> = {
   start: { kind: 'awake' },
   wake: { kind: 'awake' },
-  restart: { kind: 'awake' },
+  restart: { kind: 'awake', anew: true },
   stop: { kind: 'stopped' },
   sleep: { kind: 'resting' },
 };
@@ -110,27 +108,4 @@ function planFor(input: PlanInput, verb: ServiceVerb): Plan {
   // Asked to sleep: a stop would be something else.
   if (verb === 'sleep') return { ...made, steps: made.steps.map(({ ifRefused: _, ...step }) => step) };
   return made;
-}
-
-function restartPlan({ manifest, now, wanted, target, figures }: PlanInput): Plan {
-  const because = { code: 'asked', from: now.services.get(target)?.state.kind ?? 'unknown' } as const;
-  const moves = [{ kind: 'restart', service: target, because } as const];
-  const { services } = withLearned(manifest, figures ?? new Map());
-  const { steps, ...times } = order(moves, services, now, new Map(), figures);
-  const service = services.get(target);
-  const learned = service ? learnedBytes(service) : {};
-  return {
-    target,
-    steps: steps.map((step) => ({
-      ...step,
-      deltaBytes: 0,
-      ...(step.service === target ? learned : {}),
-      usedBytesAfter: {},
-    })),
-    ...times,
-    wanted,
-    peakBytes: {},
-    cards: [],
-    warnings: [],
-  };
 }

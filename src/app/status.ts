@@ -2,6 +2,7 @@
 import { type Attribution, attributionOf } from '../core/attribution.ts';
 import type { LockHolder } from '../core/holder.ts';
 import type { Manifest } from '../core/model.ts';
+import type { HistoryEntry } from '../core/record.ts';
 import type { Observation } from '../core/state.ts';
 import type { Host } from '../execute/host.ts';
 import { type CurrentMode, currentMode } from '../plan/current.ts';
@@ -18,6 +19,8 @@ export interface Status {
   readonly holder?: LockHolder;
   /** What it does, or what one did when its process died. */
   readonly underway?: Journalled;
+  /** The last switch that is over. */
+  readonly last?: HistoryEntry;
 }
 
 /** `processes`: also who holds the GPU memory. */
@@ -27,20 +30,22 @@ export async function status(
   signal: AbortSignal,
   detail?: 'processes',
 ): Promise<Status> {
-  const [now, last, holder, underway] = await Promise.all([
+  const [now, lastMode, holder, underway, last] = await Promise.all([
     observe(manifest, host, signal, detail ? { detail } : {}),
     host.lastMode.read(),
     host.lock.holder(),
     host.switchJournal.read(),
+    host.history.last(),
   ]);
   const held = attributionOf(manifest, now);
   return {
     manifest,
     now,
-    current: currentMode(manifest, now, last),
+    current: currentMode(manifest, now, lastMode),
     ...(held ? { held } : {}),
     ...(holder ? { holder } : {}),
     ...(underway ? { underway } : {}),
+    ...(last ? { last } : {}),
   };
 }
 

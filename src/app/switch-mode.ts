@@ -2,8 +2,7 @@
 import type { Manifest } from '../core/model.ts';
 import type { Notify, SwitchResult } from '../core/report.ts';
 import type { Host } from '../execute/host.ts';
-import { findMode } from './find.ts';
-import { type PlanOptions, planMode } from './plan-mode.ts';
+import { modeTarget, type PlanOptions, planTarget, type Target } from './plan-mode.ts';
 import { carryOut, inTime, type TransactionOptions } from './transaction.ts';
 
 export type SwitchOptions = PlanOptions & TransactionOptions;
@@ -16,13 +15,25 @@ export async function switchMode(
   host: Host,
   notify: Notify,
 ): Promise<SwitchResult> {
-  const beganMs = host.clock.ticksMs();
-  findMode(manifest, modeName);
-  const { plan, now } = await inTime(host, options, beganMs, (signal) =>
-    planMode(manifest, modeName, options, host, signal),
-  );
-  const command = `mode switch ${modeName}`;
-  const result = await carryOut({ manifest, host, plan, before: now, options, notify, command, isMode: true, beganMs });
+  const result = await switchTo(manifest, modeTarget(manifest, modeName), options, host, notify);
   if (result.end === 'reached' || result.end === 'unchanged') await host.lastMode.write(modeName);
   return result;
+}
+
+/** The same for what need not be a mode of the manifest, or only for as long as `meanwhile` takes. */
+export async function switchTo(
+  manifest: Manifest,
+  target: Target,
+  options: SwitchOptions,
+  host: Host,
+  notify: Notify,
+  meanwhile?: () => Promise<void>,
+): Promise<SwitchResult> {
+  const beganMs = host.clock.ticksMs();
+  const { plan, now } = await inTime(host, options, beganMs, (signal) =>
+    planTarget(manifest, target, options, host, signal),
+  );
+  const command = `mode switch ${target.name}`;
+  const transaction = { manifest, host, plan, before: now, options, notify, command, isMode: true, beganMs };
+  return carryOut({ ...transaction, ...(meanwhile ? { meanwhile } : {}) });
 }

@@ -1,8 +1,10 @@
 /** Carries out a plan and says truthfully how it ended: reached, restored, or what is left. */
-import { type AnyGpumodError, GpumodError } from '../core/errors.ts';
+import { type AnyGpumodError, GpumodError, isGpumodError } from '../core/errors.ts';
+import { given } from '../core/given.ts';
 import type { FailurePolicy, Manifest } from '../core/model.ts';
-import { onAbort } from '../core/on-abort.ts';
+import { never, onAbort } from '../core/on-abort.ts';
 import type { Plan } from '../core/plan.ts';
+import { statesOf } from '../core/record.ts';
 import type { Execution, Notify, StepReport, SwitchResult } from '../core/report.ts';
 import type { Observation } from '../core/state.ts';
 import type { Context } from '../execute/context.ts';
@@ -12,12 +14,11 @@ import { openGauge } from '../execute/gauge.ts';
 import type { Host } from '../execute/host.ts';
 import { known } from '../execute/perform.ts';
 import { currentMode } from '../plan/current.ts';
-import { plan as makePlan } from '../plan/plan.ts';
-import { changedSince, wantedAsBefore } from '../plan/wanted.ts';
-import { allowing, interruption, knownAfter, seeAgain, unmet } from './aftermath.ts';
+import { changedSince, differences, wantedAsBefore } from '../plan/wanted.ts';
+import { allowing, interruption, knownAfter, notAsWanted, seeAgain, unmet } from './aftermath.ts';
 import { type Chronicle, type Heading, openChronicle } from './chronicle.ts';
 import { firstSleepers, learn } from './learn.ts';
-import { recall } from './recall.ts';
+import { restore } from './restore.ts';
 
 export interface TransactionOptions {
   /** As it would be typed, where that is not what the use case does: `bench chat`. */
@@ -45,6 +46,8 @@ export interface Transaction {
   readonly isMode: boolean;
   /** `host.clock.ticksMs()` when the command began. */
   readonly beganMs: number;
+  /** What is done while the target holds; after it, what was there before is restored. */
+  readonly meanwhile?: () => Promise<void>;
 }
 
 /** Throws only before anything was touched (`requests-in-flight`, ...); every later failure is in the result. */
@@ -52,9 +55,10 @@ export async function carryOut(transaction: Transaction): Promise<SwitchResult> 
   const { host, plan, before, notify } = transaction;
   if (plan.steps.length === 0) {
     notify({ type: 'plan', plan });
+    await transaction.meanwhile?.();
     return result(transaction, { end: 'unchanged', reports: [], after: before });
   }
-  const chronicle = openChronicle(host, await headingOf(transaction), plan, before, notify);
+  const chronicle = openChronicle(host, await headingOf(transaction), transaction, notify);
   const ending = await carriedOut({ ...transaction, notify: chronicle.notify }, chronicle);
   await chronicle.end(ending);
   return ending;
@@ -68,19 +72,51 @@ async function headingOf({ manifest, host, before, options, command, isMode }: T
 async function carriedOut(transaction: Transaction, chronicle: Chronicle): Promise<SwitchResult> {
   const { manifest, host, plan, notify, before, options } = transaction;
   notify({ type: 'plan', plan });
-  const context = { ...contextOf(transaction), begin: chronicle.begin };
+  const context = contextOf(transaction, chronicle);
   const fresh = await firstSleepers(host, plan, before);
   const forget = onAbort(options.stop, () => notify({ type: 'stopping' }));
   const execution = await drainAndExecute(context, transaction).finally(forget);
   const { reports } = execution;
   const { after, blind } = await seeAgain(manifest, host, before, knownAfter(before, execution));
   if (!blind) await learn(manifest, host, { reports, before, after, fresh });
-  const failure = allowing(execution.error, manifest) ?? interruption(reports, options.stop, options.timeoutMs ?? 0);
+  const limit = context.limit ?? { what: 'switch', afterMs: 0 };
+  const failure = allowing(execution.error, manifest) ?? interruption(reports, options.stop, limit);
   if (blind) return unseen(transaction, failure ?? blind, reports, after);
   const error = failure ?? unmet(plan, after);
-  return error
-    ? fail(transaction, context, error, reports, after)
+  if (error) return fail(transaction, context, chronicle, error, reports, after);
+  return transaction.meanwhile
+    ? lend(transaction, context, chronicle, transaction.meanwhile, { reports, after })
     : result(transaction, { end: 'reached', reports, after });
+}
+
+/** To `meanwhile`, and back to what was there before. */
+async function lend(
+  transaction: Transaction,
+  context: Context,
+  chronicle: Chronicle,
+  meanwhile: () => Promise<void>,
+  { reports, after }: Pick<SwitchResult, 'reports' | 'after'>,
+): Promise<SwitchResult> {
+  const { manifest, host, before, options, notify } = transaction;
+  await chronicle.hold();
+  if (options.stop.aborted) {
+    const notRestored = changedSince(before, after);
+    return result(transaction, { end: 'left', reports, after, error: stoppedBy(options.stop), notRestored });
+  }
+  await meanwhile();
+  notify({ type: 'giving-back' });
+  const now = await seeAgain(manifest, host, before);
+  const back = now.blind
+    ? { ...now, reports: [], error: now.blind }
+    : await restore(transaction, context, chronicle, now.after);
+  const wanted = wantedAsBefore(manifest, statesOf(before));
+  const missed = differences(wanted, back.after);
+  const all = { reports: [...reports, ...back.reports], after: back.after };
+  // What slept, and had to be stopped for the target, rests as well: it is named, and no failure.
+  const notRestored = changedSince(before, back.after);
+  if (missed.length === 0) return result(transaction, { end: 'given-back', ...all, notRestored });
+  const error = back.error ?? back.blind ?? notAsWanted('what was before', missed, back.after);
+  return result(transaction, { end: 'not-given-back', ...all, error, notRestored });
 }
 
 async function drainAndExecute(context: Context, { plan, options }: Transaction): Promise<Execution> {
@@ -107,7 +143,7 @@ function bounded(host: Host, { timeoutMs }: TransactionOptions, beganMs: number,
   return host.clock.deadline(Math.max(1, timeoutMs - (host.clock.ticksMs() - beganMs)), signal);
 }
 
-/** The looks before a switch, within its `--timeout`: throws `timed-out`, and nothing was touched. */
+/** The looks before a switch: throws `timed-out` (`--timeout`) and `interrupted`, and nothing was touched. */
 export async function inTime<T>(
   host: Host,
   options: TransactionOptions,
@@ -116,14 +152,20 @@ export async function inTime<T>(
 ): Promise<T> {
   const signal = bounded(host, options, beganMs, options.stop);
   try {
-    return await work(signal);
+    const seen = await work(signal);
+    signal.throwIfAborted(); // what a look that was cut short told is not what is there
+    return seen;
   } catch (error) {
-    if (!signal.aborted || options.stop.aborted || error !== signal.reason) throw error;
+    if (!signal.aborted || !(error === signal.reason || isGpumodError(error))) throw error;
+    if (options.stop.aborted) throw options.stop.reason;
     throw new GpumodError('timed-out', { what: 'switch', afterMs: options.timeoutMs ?? 0 });
   }
 }
 
-function contextOf({ manifest, host, before, options, notify, beganMs }: Transaction): Omit<Context, 'begin'> {
+function contextOf(
+  { manifest, host, before, options, notify, beganMs }: Transaction,
+  { begin, sample }: Chronicle,
+): Context {
   const signal = bounded(host, options, beganMs, never());
   const elapsed = () => (host.clock.ticksMs() - beganMs) / 1000;
   return {
@@ -131,11 +173,12 @@ function contextOf({ manifest, host, before, options, notify, beganMs }: Transac
     manifest,
     before,
     notify,
+    begin,
     signal,
-    ...(options.timeoutMs === undefined ? {} : { limitMs: options.timeoutMs }),
+    ...(options.timeoutMs === undefined ? {} : { limit: { what: 'switch', afterMs: options.timeoutMs } }),
     stop: options.stop,
     force: options.force,
-    gauge: openGauge(host, before),
+    gauge: openGauge(host, before, sample),
     elapsed,
   };
 }
@@ -143,42 +186,35 @@ function contextOf({ manifest, host, before, options, notify, beganMs }: Transac
 async function fail(
   transaction: Transaction,
   context: Context,
+  chronicle: Chronicle,
   error: AnyGpumodError,
   reports: readonly StepReport[],
   after: Observation,
 ): Promise<SwitchResult> {
-  const { manifest, host, before, options, plan } = transaction;
-  const wanted = wantedAsBefore(before);
+  const { before, options } = transaction;
   const lost = changedSince(before, after);
   if (lost.length === 0)
     return result(transaction, { end: begunAnew(before, after) ? 'restored' : 'untouched', reports, after, error });
   const left = { end: 'left' as const, reports, after, error, notRestored: lost };
   // A person who pressed Ctrl-C wants no further acts.
   if (options.onFailure === 'leave' || error.code === 'interrupted') return result(transaction, left);
+  if (options.stop.aborted) return result(transaction, { ...left, restoreError: stoppedBy(options.stop) });
   transaction.notify({ type: 'restoring', because: error });
-  const figures = await recall(host, after, [wanted]);
-  const back = makePlan({ manifest, now: after, target: plan.target, wanted, figures, because: 'restore' });
-  if (back.kind === 'refused') return result(transaction, left);
-  transaction.notify({ type: 'plan', plan: { ...back.plan, warnings: [] } }); // they have been said
-  const restore: Context = {
-    ...context,
-    before: after,
-    signal: never(),
-    force: true,
-    gauge: openGauge(host, after, context.gauge),
-  };
-  const execution = await execute(restore, back.plan);
-  const all = [...reports, ...execution.reports];
-  const { after: end, blind } = await seeAgain(manifest, host, before);
-  if (blind) return unseen(transaction, error, all, end);
-  const still = changedSince(before, end);
+  const { error: restoreError, ...back } = await restore(transaction, context, chronicle, after);
+  const still = changedSince(before, back.after);
   return result(transaction, {
-    end: still.length === 0 ? 'restored' : 'left',
-    reports: all,
-    after: end,
+    end: still.length === 0 && !back.blind ? 'restored' : 'left',
+    reports: [...reports, ...back.reports],
+    after: back.after,
     error,
     notRestored: still,
+    ...(still.length > 0 ? given({ restoreError: restoreError ?? back.blind }) : {}),
   });
+}
+
+function stoppedBy({ reason }: AbortSignal): AnyGpumodError {
+  if (isGpumodError(reason)) return reason;
+  throw reason;
 }
 
 /** A unit is in another run than before: what it holds is the same, and it was not left alone. */
@@ -187,7 +223,8 @@ function begunAnew(before: Observation, after: Observation): boolean {
   return [...before.services.keys()].some((name) => runOf(before, name) !== runOf(after, name));
 }
 
-type Ending = Pick<SwitchResult, 'end' | 'reports' | 'after'> & Partial<Pick<SwitchResult, 'error' | 'notRestored'>>;
+type Ending = Pick<SwitchResult, 'end' | 'reports' | 'after'> &
+  Partial<Pick<SwitchResult, 'error' | 'restoreError' | 'notRestored'>>;
 
 function result({ plan, host, beganMs }: Transaction, ending: Ending): SwitchResult {
   return {
@@ -213,8 +250,4 @@ function busySeconds(reports: readonly StepReport[]): number {
     until = Math.max(until, to);
   }
   return total;
-}
-
-function never(): AbortSignal {
-  return new AbortController().signal;
 }

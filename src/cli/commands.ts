@@ -48,9 +48,12 @@ const SWITCH_OPTIONS: readonly OptionSpec[] = [
   { flags: '--on-failure <policy>', help: 'after a failed step', choices: FAILURE_POLICIES },
 ];
 
+const COLD: OptionSpec = { flags: '--cold', help: 'stop instead of sleep' };
+const DRY_RUN: OptionSpec = { flags: '--dry-run', help: 'only show the plan' };
+
 const MODE_OPTIONS: readonly OptionSpec[] = [
-  { flags: '--cold', help: 'stop instead of sleep' },
-  { flags: '--dry-run', help: 'only show the plan' },
+  COLD,
+  DRY_RUN,
   { flags: '--default', help: 'switch to the default mode of the manifest' },
   ...SWITCH_OPTIONS,
 ];
@@ -73,10 +76,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     path: 'mode plan',
     args: '<modes...>',
     help: 'what a switch would do, step by step, or several compared; changes nothing',
-    options: [
-      { flags: '--cold', help: 'stop instead of sleep' },
-      { flags: '--exit-code', help: 'exit 3 when there is something to do' },
-    ],
+    options: [COLD, { flags: '--exit-code', help: 'exit 3 when there is something to do' }],
     examples: [
       'gpumod mode plan rag',
       'gpumod mode plan rag code speak',
@@ -109,10 +109,55 @@ export const COMMANDS: readonly CommandSpec[] = [
     action: 'switchOff',
   },
   {
+    path: 'back',
+    help: 'what was there before the last switch, or before one that was cut short; twice back is where you were',
+    options: [COLD, DRY_RUN, ...SWITCH_OPTIONS],
+    examples: ['gpumod back', 'gpumod back --dry-run'],
+    action: 'back',
+  },
+  {
+    path: 'run',
+    args: '<command...>',
+    help: 'switch to a mode, run a command in it (after --), then restore what was there before; exits as the command does',
+    options: [{ flags: '--mode <mode>', help: 'what to switch to' }, COLD, ...SWITCH_OPTIONS],
+    examples: [
+      'gpumod -q run --mode off --lock-timeout 5m -- steam steam://rungameid/730',
+      'gpumod run --mode rag --timeout 5m -- pytest tests/e2e',
+    ],
+    action: 'run',
+  },
+  {
+    path: 'wait',
+    help: 'until no other gpumod is at work',
+    options: [
+      { flags: '--mode <mode>', help: 'exit 3 when this mode does not hold then' },
+      { flags: '--timeout <duration>', help: 'wait no longer than this (exit 124)' },
+    ],
+    examples: [
+      'gpumod wait --timeout 10m && run-the-batch',
+      'gpumod wait --mode rag && curl -s localhost:8200/v1/models',
+    ],
+    action: 'wait',
+  },
+  {
     path: 'doctor',
     help: 'what is wrong or in the way, with evidence and fix; exit 1 when there is something',
     examples: ['gpumod doctor', 'gpumod doctor --json | jq .findings[].fix'],
     action: 'doctor',
+  },
+  {
+    path: 'history',
+    help: 'the switches on record, newest last: how each ended, and how long it took',
+    options: [{ flags: '-n, --count <count>', help: 'how many (default 20)' }],
+    examples: ['gpumod history -n 5', 'gpumod history --json | jq \'.switches[] | select(.end != "reached")\''],
+    action: 'history',
+  },
+  {
+    path: 'explain',
+    args: '[id]',
+    help: 'one switch step by step, with the cause of what went wrong (default: the last; -v: every call)',
+    examples: ['gpumod explain', 'gpumod explain t6i8a2b -v'],
+    action: 'explain',
   },
   { path: 'service list', help: 'all services', action: 'serviceList' },
   { path: 'service status', args: '<service>', help: 'one service', action: 'serviceStatus' },

@@ -1,7 +1,7 @@
 /** What the process ends with. The table that scripts build on; the format of the output never changes it. */
 import type { AnyGpumodError, ErrorCode } from '../core/errors.ts';
 import type { Problem } from '../core/problem.ts';
-import type { SwitchResult } from '../core/report.ts';
+import type { StepOutcome, SwitchResult } from '../core/report.ts';
 
 export const EXIT = {
   ok: 0,
@@ -26,6 +26,10 @@ const BY_CODE: Readonly<Record<ErrorCode, number>> = {
   'manifest-invalid': EXIT.manifest,
   'no-such-mode': EXIT.noSuchName,
   'no-such-service': EXIT.noSuchName,
+  'no-such-record': EXIT.noSuchName,
+  'no-mode-before': EXIT.noSuchName,
+  'cannot-run': 126,
+  'not-given-back': EXIT.notRestored,
   refused: EXIT.manifest,
   'requests-in-flight': EXIT.busy,
   locked: EXIT.busy,
@@ -56,6 +60,7 @@ const IN_THE_WAY: ReadonlySet<Problem['code']> = new Set(['port-taken', 'foreign
 /** For an error thrown before anything was touched. */
 export function exitCodeOf(error: AnyGpumodError): number {
   if (error.code === 'interrupted') return { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 }[error.details.signal];
+  if (error.code === 'cannot-run' && error.details.reason === 'ENOENT') return 127;
   if (error.code !== 'refused') return BY_CODE[error.code];
   const codes = error.details.problems.map((problem) => problem.code);
   if (codes.includes('unit-not-found')) return EXIT.noSuchName;
@@ -65,12 +70,17 @@ export function exitCodeOf(error: AnyGpumodError): number {
 }
 
 /** For a switch that was begun. */
-export function exitCodeOfResult({ end, error, reports }: SwitchResult): number {
+export function exitCodeOfResult({ end, error, restoreError, reports }: SwitchResult): number {
   if (!error) return EXIT.ok;
+  if (restoreError) return restoreError.code === 'interrupted' ? exitCodeOf(restoreError) : EXIT.notRestored;
   if (error.code === 'interrupted') return exitCodeOf(error);
   if (error.code === 'timed-out' && error.details.what === 'switch') return EXIT.timeout;
-  if (end === 'left') return EXIT.notRestored;
-  const nothingDone = !reports.some((report) => report.outcome.kind === 'done');
-  const stoppedAtTheDoor = error.code === 'not-permitted' || error.code === 'bus-unreachable';
-  return end === 'untouched' && nothingDone && stoppedAtTheDoor ? exitCodeOf(error) : EXIT.failed;
+  if (end === 'left' || end === 'not-given-back') return EXIT.notRestored;
+  return end === 'untouched' && reports.every(({ outcome }) => wasNotLetIn(outcome)) ? exitCodeOf(error) : EXIT.failed;
+}
+
+/** Not even tried: a stop that failed was sent, though nothing came of it. */
+function wasNotLetIn(outcome: StepOutcome): boolean {
+  if (outcome.kind !== 'failed') return outcome.kind === 'skipped';
+  return outcome.error.code === 'not-permitted' || outcome.error.code === 'bus-unreachable';
 }

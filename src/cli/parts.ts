@@ -3,6 +3,7 @@
 import type { Demo } from '../app/demo.ts';
 import type { Host } from '../app/host.ts';
 import type { Manifest } from '../core/model.ts';
+import type { ProgramEnd } from '../core/program.ts';
 
 export interface Sink {
   write(text: string): void;
@@ -27,8 +28,12 @@ export interface Parts {
   manifestPaths(path: string | undefined): Promise<readonly string[]>;
   /** The JSON Schema of a manifest, for editors. */
   manifestSchema(): Promise<unknown>;
-  /** Begins with what takes longest; nothing is asked of the machine before it is used. */
-  openHost(): Promise<Host>;
+  /** Begins with what takes longest, unless `cold`; nothing is asked of the machine before it is used. */
+  openHost(how?: 'cold'): Promise<Host>;
+  /** How it would end, where it is known that it can't be run. */
+  obstacleTo(program: string): Promise<ProgramEnd | undefined>;
+  /** In our place, with these in its environment besides ours; as long as it runs, signals are its. Never rejects. */
+  runProgram(argv: readonly [string, ...string[]], env: Readonly<Record<string, string>>): Promise<ProgramEnd>;
   /** A simulated box, `speed` times faster than life. */
   openDemo(speed: number): Promise<Demo>;
 }

@@ -84,6 +84,8 @@ function descendants(command: Command): readonly Command[] {
 function problemOf(error: CommanderError, argv: readonly string[]): string {
   const message = error.message.replace(/^error: /, '').replace(/\n\(Did you mean (.*)\?\)/i, ' (did you mean $1?)');
   if (error.code === 'commander.help') return unknownIn(argv);
+  if (error.code === 'commander.unknownOption' && argv.includes('run') && !argv.includes('--'))
+    return `${message} (a command's own options come after --: gpumod run --mode NAME -- COMMAND)`;
   return message;
 }
 

@@ -1,5 +1,5 @@
 /** One command: arguments → action → exit code; the only catch-all. */
-import { isGpumodError } from '../core/errors.ts';
+import { type AnyGpumodError, GpumodError, isGpumodError } from '../core/errors.ts';
 import { EXIT, exitCodeOf } from './exit-code.ts';
 import type { Parts, Sink } from './parts.ts';
 import { parse } from './program.ts';
@@ -9,7 +9,7 @@ import type { View } from './view/view.ts';
 
 export async function run(argv: readonly string[], version: string, given: Parts): Promise<number> {
   const parts = { ...given, stdout: safe(given.stdout, given.hide), stderr: safe(given.stderr, given.hide) };
-  const debug = argv.includes('--debug');
+  const debug = own(argv).includes('--debug');
   let view: View | undefined;
   try {
     const asked = parse(argv, version);
@@ -25,7 +25,7 @@ export async function run(argv: readonly string[], version: string, given: Parts
   } catch (thrown) {
     if (debug && thrown instanceof Error) parts.stderr.write(`${thrown.stack}\n`);
     if (!isGpumodError(thrown)) return bug(thrown, debug, parts);
-    (view ?? (await errorView(argv, parts))).error(thrown);
+    (view ?? (await errorView(argv, parts))).error(untouched(thrown));
     return exitCodeOf(thrown);
   }
 }
@@ -35,6 +35,12 @@ function safe(sink: Sink, hide: Parts['hide']): Sink {
   return { ...sink, write: (text) => sink.write(shown(hide(text))) };
 }
 
+/** Who has changed something does not throw. */
+function untouched(error: AnyGpumodError): AnyGpumodError {
+  if (error.code !== 'interrupted') return error;
+  return new GpumodError('interrupted', { ...error.details, untouched: true }) as AnyGpumodError;
+}
+
 function bug(thrown: unknown, debug: boolean, parts: Parts): number {
   const message = thrown instanceof Error ? thrown.message : String(thrown);
   parts.stderr.write(`error: a bug in gpumod: ${message}\n`);
@@ -42,9 +48,16 @@ function bug(thrown: unknown, debug: boolean, parts: Parts): number {
   return EXIT.bug;
 }
 
+/** What follows `--` is a command's. */
+function own(argv: readonly string[]): readonly string[] {
+  const end = argv.indexOf('--');
+  return end < 0 ? argv : argv.slice(0, end);
+}
+
 /** For errors before the options are known. */
 async function errorView(argv: readonly string[], parts: Parts): Promise<View> {
   const { openView } = await import('./actions/index.ts');
-  const wantsJson = argv.includes('--json') || ['json', 'ndjson'].includes(argv[argv.indexOf('-o') + 1] ?? '');
+  const ours = own(argv);
+  const wantsJson = ours.includes('--json') || ['json', 'ndjson'].includes(ours[ours.indexOf('-o') + 1] ?? '');
   return openView(wantsJson ? { output: 'json' } : {}, parts);
 }

@@ -20,9 +20,10 @@ export interface Attribution {
 /** A service, as far as its processes can be told by it. */
 export interface Party {
   readonly name: string;
+  /** Its own name, not an alias: paths bear it. */
   readonly unit: string;
   readonly scope: Scope;
-  /** As systemd says: tells also when the manifest names the unit by an alias. */
+  /** As systemd says. */
   readonly controlGroup?: string | undefined;
   readonly mainPid?: number | undefined;
 }
@@ -43,8 +44,8 @@ export function attribute(processes: readonly GpuProcess[], parties: readonly Pa
 export function attributionOf(manifest: Manifest, { gpu, services }: Observation): Attribution | undefined {
   if (gpu.kind === 'unmeasured' || !gpu.processes) return undefined;
   const parties = [...manifest.services.values()].map(({ name, unit, scope }): Party => {
-    const { controlGroup, mainPid } = services.get(name)?.unit ?? {};
-    return { name, unit, scope, controlGroup, mainPid };
+    const { controlGroup, mainPid, id } = services.get(name)?.unit ?? {};
+    return { name, unit: id ?? unit, scope, controlGroup, mainPid };
   });
   return attribute(gpu.processes, parties);
 }

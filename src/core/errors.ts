@@ -4,6 +4,7 @@ import type { Why } from './facts.ts';
 import type { LockHolder } from './holder.ts';
 import type { StepKind } from './plan.ts';
 import type { Holder, Keeper, PortTaken, Problem } from './problem.ts';
+import type { ProgramEnd } from './program.ts';
 
 /** The data of every error, by code. */
 export interface Details {
@@ -14,9 +15,25 @@ export interface Details {
   readonly 'manifest-open-to-all': { readonly path: string; readonly because: 'root' | 'system-scope' };
   readonly 'manifest-invalid': { readonly issues: readonly ManifestIssue[] };
   readonly 'no-such-mode': { readonly mode: string; readonly known: readonly string[] };
+  readonly 'no-mode-before': Readonly<Record<never, never>>;
+  /** The command of `run`; `reason`: the system's code. `untouched`: it was not begun for it. */
+  readonly 'cannot-run': { readonly program: string; readonly reason: string; readonly untouched?: true };
+  /** What was there before a command ran is not restored; how the command itself ended. */
+  readonly 'not-given-back': { readonly program: string; readonly end: ProgramEnd };
   readonly 'no-such-service': { readonly service: string; readonly known: readonly string[] };
+  /** Of a switch. `records`: so many there are; `candidates`: several that begin so, or one that was meant. */
+  readonly 'no-such-record': {
+    readonly id: string;
+    readonly records: number;
+    readonly candidates: readonly string[];
+  };
   /** Nothing was touched: the request can't be met. */
-  readonly refused: { readonly mode: string; readonly problems: readonly Problem[] };
+  readonly refused: {
+    readonly mode: string;
+    readonly problems: readonly Problem[];
+    /** It was the way back of a switch that failed. */
+    readonly isRestore?: true;
+  };
   readonly 'requests-in-flight': {
     readonly busy: readonly { readonly service: string; readonly requests: number }[];
     readonly waitedMs: number;
@@ -104,7 +121,7 @@ export interface Details {
     readonly service?: string;
     readonly lastly?: Why;
   };
-  readonly interrupted: { readonly signal: 'SIGINT' | 'SIGTERM' | 'SIGHUP' };
+  readonly interrupted: { readonly signal: 'SIGINT' | 'SIGTERM' | 'SIGHUP'; readonly untouched?: true };
   readonly 'not-in-state': { readonly wanted: string; readonly actual: string };
 }
 

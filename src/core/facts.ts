@@ -10,6 +10,8 @@ export interface Why<C extends string = string> {
 /** What systemd says of a unit (`ListUnitsByNames`, and properties where the unit is loaded). */
 export interface UnitFacts {
   readonly unit: string;
+  /** Its own name, where `unit` is an alias. */
+  readonly id?: string;
   /** `loaded`, `not-found`, `masked`, `bad-setting`, `error`. */
   readonly load: string;
   /** `active`, `reloading`, `inactive`, `failed`, `activating`, `deactivating`, `maintenance`. */

@@ -247,6 +247,8 @@ export interface Manifest {
   /** One of them, or a folder on the way to it, that every user can write to; absent = none. */
   readonly openToAll?: string;
   readonly onFailure: FailurePolicy;
+  /** How long the way back after a failure may take, milliseconds. */
+  readonly restoreMs: number;
   /** Bytes of each card that no plan may use. */
   readonly gpuReserveBytes: number;
   /** Bytes of host RAM kept free of level-1 backups. */

@@ -1,5 +1,8 @@
 /** One listener on a signal, however many wait on it: Node warns on stderr from the eleventh on. */
 
+/** A signal that never aborts. */
+export const never = (): AbortSignal => new AbortController().signal;
+
 interface Waiting {
   readonly callbacks: Set<() => void>;
   readonly callAll: () => void;

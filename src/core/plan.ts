@@ -6,7 +6,8 @@ import type { StateKind } from './state.ts';
 
 /** The state a service shall end in. */
 export type Wanted =
-  | { readonly kind: 'awake' }
+  /** `anew`: begun anew, also if it is awake. */
+  | { readonly kind: 'awake'; readonly anew?: true }
   /** Asleep; stopped will do too if it is stopped, or can't sleep. */
   | { readonly kind: 'resting'; readonly level?: SleepLevel; readonly warm?: true }
   | { readonly kind: 'stopped' }
@@ -32,7 +33,7 @@ export type Because =
   | { readonly code: 'spare-host'; readonly from: StateKind }
   /** It starts, wakes or stops already, is left alone, and what shares a GPU with it has to wait for its end. */
   | { readonly code: 'under-way'; readonly from: StateKind }
-  /** The switch failed: back to what was there before. */
+  /** Back to what was there before. */
   | { readonly code: 'restore'; readonly from: StateKind }
   | { readonly code: 'models-missing'; readonly models: readonly string[] }
   | { readonly code: 'not-healthy'; readonly from: StateKind; readonly why: Why }

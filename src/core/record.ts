@@ -3,7 +3,7 @@ import type { LockHolder } from './holder.ts';
 import type { SleepLevel } from './model.ts';
 import type { Fallback, StepKind } from './plan.ts';
 import type { SwitchEnd } from './report.ts';
-import type { StateKind } from './state.ts';
+import { isDown, type Observation, type ServiceState, type StateKind } from './state.ts';
 
 /** Of the layout on the disk: what is newer or older is not read. */
 export const RECORD_VERSION = 1;
@@ -12,6 +12,25 @@ export interface RecordedState {
   readonly state: StateKind;
   /** Of a sleeper, where it is known. */
   readonly level?: SleepLevel;
+  /** Awake without all of its models, or failed and started again and again: nothing to go back to. */
+  readonly broken?: true;
+}
+
+export function statesOf({ services }: Observation): Readonly<Record<string, RecordedState>> {
+  return Object.fromEntries([...services].map(([name, { state }]) => [name, recorded(state)]));
+}
+
+function recorded(state: ServiceState): RecordedState {
+  switch (state.kind) {
+    case 'sleeping':
+      return { state: state.kind, ...(state.level === undefined ? {} : { level: state.level }) };
+    case 'awake':
+      return { state: state.kind, ...(state.missing ? { broken: true } : {}) };
+    case 'failed':
+      return { state: state.kind, ...(isDown(state) ? {} : { broken: true }) };
+    default:
+      return { state: state.kind };
+  }
 }
 
 /** `begun` and no more: whoever carried it out died, or is at it. */
@@ -52,7 +71,7 @@ export interface SwitchRecord {
   readonly command: string;
   /** A mode's or a service's name. */
   readonly target: string;
-  /** The target is a mode. */
+  /** The target is a mode, or what was there before one; else a service. */
   readonly isMode: boolean;
   /** The mode that held before; null: none did. */
   readonly from: string | null;
@@ -84,6 +103,8 @@ export interface RecordedCall {
   readonly call: string;
   /** `200`, `done`, a failure's code. */
   readonly answer: string;
+  /** Made so often in a row, with the same answer. */
+  readonly times?: number;
 }
 
 /** One switch that is over. */
@@ -94,10 +115,23 @@ export interface HistoryEntry extends SwitchRecord {
   readonly plannedSeconds: number;
   readonly engineSeconds?: number;
   readonly error?: RecordedError;
+  readonly restoreError?: RecordedError;
   readonly notRestored?: readonly string[];
   readonly after?: Readonly<Record<string, RecordedState>>;
+  /** Of each card, by index as text, where the GPU tool tells it. */
+  readonly totalBytes?: Readonly<Record<string, number>>;
   readonly calls?: readonly RecordedCall[];
   readonly memory?: readonly MemorySample[];
+}
+
+/** As it is filed once its process is dead. */
+export function asInterrupted({ by: _, phase: __, ...record }: Underway): HistoryEntry {
+  return { ...record, end: 'interrupted', plannedSeconds: 0 };
+}
+
+/** It did what was asked. */
+export function wentWell({ end }: HistoryEntry): boolean {
+  return end === 'reached' || end === 'unchanged' || end === 'given-back';
 }
 
 /** How far it came: begun steps of all; k of n. */

@@ -48,6 +48,12 @@ export type Event =
   | { readonly type: 'unrecorded'; readonly reason: string }
   /** A switch before this one: its process died. */
   | { readonly type: 'interrupted'; readonly entry: Underway }
+  /** A command has the machine: the mode holds. */
+  | { readonly type: 'running'; readonly mode: string; readonly program: string }
+  /** It has ended: back to what was there before. */
+  | { readonly type: 'giving-back' }
+  /** Services that were there before, and are no longer in the manifest: they are left alone. */
+  | { readonly type: 'gone'; readonly services: readonly string[] }
   /** The first Ctrl-C or SIGTERM: what runs is brought to its end. */
   | { readonly type: 'stopping' };
 
@@ -65,7 +71,9 @@ export type SwitchEnd =
   | 'reached'
   | 'restored' // failed; what was there before holds again
   | 'untouched' // failed before anything changed
-  | 'left'; // failed, and not (or not wholly) restored
+  | 'left' // failed, and not (or not wholly) restored
+  | 'given-back' // a command ran in it, and what was there before holds again
+  | 'not-given-back'; // a command ran in it, and what was there before does not hold again
 
 export interface SwitchResult {
   readonly target: string;
@@ -74,6 +82,8 @@ export interface SwitchResult {
   readonly reports: readonly StepReport[];
   /** Why it did not reach the target. */
   readonly error?: AnyGpumodError;
+  /** Why what was there before is not restored, where that was tried. */
+  readonly restoreError?: AnyGpumodError;
   /** Services that are not as they were before, after a failed restore. */
   readonly notRestored: readonly string[];
   readonly after: Observation;

@@ -50,3 +50,11 @@ const NAMED = new RegExp(String.raw`(${BEFORE.join('|')})[^\s"',&)\]]+`, 'gi');
 export function withoutSecrets(text: string): string {
   return text.replace(NAMED, '$1***');
 }
+
+/** In all texts of plain data. */
+export function withoutSecretsIn(data: unknown): unknown {
+  if (typeof data === 'string') return withoutSecrets(data);
+  if (Array.isArray(data)) return data.map(withoutSecretsIn);
+  if (typeof data !== 'object' || data === null) return data;
+  return Object.fromEntries(Object.entries(data).map(([key, value]) => [key, withoutSecretsIn(value)]));
+}

@@ -2,13 +2,15 @@
  * One simulated engine as a process of its own: `node engine-main.js vllm --port 8000 --card /run/card.sock --gpu 0 ...`.
  * Started by the demo's units, and by real units in tests. It ends when the card goes away.
  */
+import { existsSync, readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { parseSize } from '../core/units.ts';
 import { type CardClient, connectCard } from './card-client.ts';
 import { startSimHttp } from './sim-http.ts';
 import { startSimLlama } from './sim-llama.ts';
-import type { Exit } from './sim-server.ts';
+import type { Exit, Misbehaviour } from './sim-server.ts';
 import { startSimVllm } from './sim-vllm.ts';
+import { traceTo } from './trace.ts';
 import { StartFailure, take } from './vllm-memory.ts';
 
 const { positionals, values } = parseArgs({
@@ -43,15 +45,23 @@ const { positionals, values } = parseArgs({
     autoload: { type: 'boolean', default: false },
     'api-key': { type: 'string' },
     fail: { type: 'string' },
+    /** Words in a file, read at the start and at each SIGUSR2: see `MOODS`. */
+    mood: { type: 'string' },
+    /** A file that gets the calls that change something, and who sent them. */
+    trace: { type: 'string' },
   },
 });
 
-interface Running {
+interface Running extends Partial<Misbehaviour> {
   readonly exited: Promise<Exit>;
   close(): Promise<void>;
 }
 
-const log = (line: string): void => void process.stderr.write(`${line}\n`);
+const trace = values.trace === undefined ? () => {} : traceTo(values.trace, values.port ?? positionals[0] ?? '');
+const log = (line: string): void => {
+  process.stderr.write(`${line}\n`);
+  trace(line);
+};
 const ms = (text: string): number => Number(text);
 
 function size(text: string): number {
@@ -131,9 +141,34 @@ function start(kind: string | undefined, card: CardClient | undefined): Promise<
   }
 }
 
+const ACTS = ['sleep', 'wake_up', 'collective_rpc', 'models/load', 'models/unload'];
+const each = (spoil: (op: string) => void): void => {
+  for (const op of ACTS) spoil(op);
+};
+
+/** How an engine can be told to behave from now on; those of calls hold for the next of each. */
+const MOODS: Readonly<Record<string, (engine: Running) => void>> = {
+  hang: (engine) => engine.hang?.(true),
+  garble: (engine) => engine.garble?.('half-json'),
+  flood: (engine) => engine.garble?.('endless'),
+  fail: (engine) => each((op) => engine.failNext?.(op, 500, 'Internal Server Error')),
+  lie: (engine) => each((op) => engine.failNext?.(op, 200, {})),
+  stall: (engine) => each((op) => engine.stallNext?.(op)),
+  drop: (engine) => each((op) => engine.dropNext?.(op)),
+  mute: (engine) => each((op) => engine.muteNext?.(op)),
+  /** SIGTERM does nothing. */
+  deaf: () => process.removeAllListeners('SIGTERM').on('SIGTERM', () => {}),
+};
+
+function become(engine: Running | undefined): void {
+  if (!engine || values.mood === undefined || !existsSync(values.mood)) return;
+  for (const word of readFileSync(values.mood, 'utf8').split(/\s+/)) MOODS[word]?.(engine);
+}
+
 async function main(): Promise<void> {
   let stopping = false;
   let engine: Running | undefined;
+  process.on('SIGUSR2', () => become(engine));
   const stop = async () => {
     if (stopping) return;
     stopping = true;
@@ -150,6 +185,7 @@ async function main(): Promise<void> {
     process.exit(1);
   });
   engine = await start(positionals[0], card);
+  become(engine);
   const { code } = await engine.exited;
   if (!stopping) process.exit(code);
 }

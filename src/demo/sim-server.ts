@@ -117,6 +117,8 @@ export async function openServer({ port, socketPath, answer, log = () => {} }: S
   const handle = async (incoming: IncomingMessage, response: ServerResponse) => {
     const request = await received(incoming);
     calls.push(recorded(request));
+    const { remoteAddress, remotePort } = incoming.socket;
+    if (request.method !== 'GET') log(`INFO:     ${remoteAddress}:${remotePort} - "${request.method} ${request.path}"`);
     if (hung) return;
     if (garbled) return sendGarbage(response, garbled, life.signal);
     const prank = pranks.get(NAME(request.path))?.shift();

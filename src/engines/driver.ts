@@ -11,7 +11,7 @@ import type { Run } from '../io/run.ts';
 
 /** What a driver is given to work with. */
 export interface DriverParts {
-  readonly http: Http;
+  readonly http: Pick<Http, 'request'>;
   readonly clock: Clock;
   readonly run: Run;
   /** The secret's text; throws `secret-missing`. Never logged. */

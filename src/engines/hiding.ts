@@ -17,7 +17,6 @@ export function hiding(parts: DriverParts): DriverParts {
         const answer = await parts.http.request(request);
         return { ...answer, text: secrets.hide(answer.text) };
       },
-      close: () => parts.http.close(),
     },
     run: {
       async run(argv, options) {

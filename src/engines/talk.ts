@@ -5,6 +5,7 @@ import type { Secret, ServedService, Service } from '../core/model.ts';
 import type { HttpFailure, HttpResponse } from '../io/http.ts';
 import { brief, factsOfFailure, isHttpFailure, isOk, wordsOf } from './answer.ts';
 import type { DriverParts } from './driver.ts';
+import { requestName } from './request-name.ts';
 
 export interface Say {
   /** Sent as JSON; without it the body is empty. */
@@ -17,6 +18,8 @@ export interface Say {
   /** Statuses that are an answer to a `tell`, besides 2xx. */
   readonly accept?: readonly number[];
   readonly maxBodyBytes?: number;
+  /** Texts that an answer may quote, and no error may show. */
+  readonly untold?: readonly string[];
 }
 
 export interface Talk {
@@ -57,14 +60,20 @@ export async function talkTo(
   return {
     ask,
     async tell(method, path, say = {}) {
-      const request = `${method} ${url ?? ''}${path}`;
+      const request = requestName(method, `${url ?? ''}${path}`);
       const response = await ask(method, path, say).catch((error: unknown) => {
         throw isHttpFailure(error) ? unreachable(service, request, error) : error;
       });
       if (isOk(response) || say.accept?.includes(response.status)) return response;
-      throw refused(service, request, response);
+      throw refused(service, request, without(response, say.untold ?? []));
     },
   };
+}
+
+/** The same answer, with `***` in the place of these texts. */
+export function without(response: HttpResponse, texts: readonly string[]): HttpResponse {
+  const text = texts.reduce((clean, each) => clean.replaceAll(each, '***'), response.text);
+  return { ...response, text };
 }
 
 /** Without a trailing slash: vLLM answers `//sleep` with 404 and `/sleep/` with a redirect. */

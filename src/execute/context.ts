@@ -7,6 +7,12 @@ import type { Observation, ObservedService } from '../core/state.ts';
 import type { Gauge } from './gauge.ts';
 import type { Host } from './host.ts';
 
+/** How long something as a whole may take, milliseconds. */
+export interface Limit {
+  readonly what: 'switch' | 'restore';
+  readonly afterMs: number;
+}
+
 export interface Context {
   readonly host: Host;
   readonly manifest: Manifest;
@@ -17,8 +23,8 @@ export interface Context {
   readonly begin: (step: Step) => Promise<void>;
   /** Aborts running calls (a deadline of the whole); a first Ctrl-C only `stop`s. */
   readonly signal: AbortSignal;
-  /** What a deadline of the whole is, milliseconds. */
-  readonly limitMs?: number;
+  /** What a deadline of the whole is. */
+  readonly limit?: Limit;
   /** No new step begins once this aborts. */
   readonly stop: AbortSignal;
   /** Requests in flight are not waited for. */

@@ -15,7 +15,7 @@ interface Busy {
  * tell is taken as idle. `drainMs`: overrides the services' own.
  */
 export async function drain(context: Context, plan: Plan, drainMs: number | undefined): Promise<void> {
-  const steps = plan.steps.filter((step) => RELEASES.has(step.kind) && step.because.code !== 'restore');
+  const steps = plan.steps.filter((step) => RELEASES.has(step.kind));
   if (context.force || steps.length === 0) return;
   const services = steps.map((step) => serviceOf(context, step));
   const { clock } = context.host;

@@ -62,8 +62,8 @@ function listenEarly(context: Context, plan: Plan): void {
 
 async function carryOut(context: Context, step: Step): Promise<StepReport> {
   const startSeconds = context.elapsed();
-  context.notify({ type: 'step-started', step, atSeconds: startSeconds });
   await context.begin(step);
+  context.notify({ type: 'step-started', step, atSeconds: startSeconds });
   const { outcome, engineMs, measured } = await perform(context, step);
   return {
     step,

@@ -28,6 +28,8 @@ export interface Gauge {
   /** The latest one that tells of processes; undefined = the tool does not. */
   readonly told: GpuReading | undefined;
   fresh(signal: AbortSignal, detail?: 'processes'): Promise<GpuReading>;
+  /** Takes note of a reading, and judges nothing by it. */
+  seen(reading: GpuReading): void;
   /** The latest reading is of this moment, and nothing of ours has moved memory since. */
   isFresh(): boolean;
   /** Free, and not promised to takes at work; undefined = it can't be told. */
@@ -73,11 +75,12 @@ interface Promised {
 
 type Source = Pick<Host, 'telemetry' | 'clock'>;
 
-/** `earlier`: of what was carried out just before. */
+/** `seen`: is shown each reading; `earlier`: of what was carried out just before. */
 export function openGauge(
   { telemetry, clock }: Source,
   first: Pick<Observation, 'gpu' | 'atMs'>,
-  earlier?: Gauge,
+  seen: (reading: GpuReading) => void = () => {},
+  earlier?: Pick<Gauge, 'late'>,
 ): Gauge {
   let latest = first.gpu;
   let told = listing(first.gpu);
@@ -139,12 +142,14 @@ export function openGauge(
       if (latest.kind === 'unmeasured' && latest.why.code === 'no-tool') return latest;
       const beganMs = clock.ticksMs();
       const reading = await telemetry.read(signal, told && detail);
+      seen(reading);
       if (beganMs < latestMs) return reading; // a later one has overtaken it
       latest = reading;
       told = listing(reading) ?? told;
       latestMs = beganMs;
       return reading;
     },
+    seen,
     isFresh: () => clock.ticksMs() - latestMs <= FRESH_MS,
     roomOn(reading, gpu) {
       const card = cardOf(reading, gpu);

@@ -1,4 +1,5 @@
 /** The machine as use cases see it: one object, so that a service may one day live on another machine. */
+import type { Calls } from '../core/calls.ts';
 import type { HostMemory, PortOwner, UnitFacts } from '../core/facts.ts';
 import type { Scope, Service } from '../core/model.ts';
 import type { Driver } from '../engines/driver.ts';
@@ -14,6 +15,8 @@ export interface Host extends State {
   journal(scope: Scope): Promise<Journal>;
   /** The service's driver, with its deadlines around it. */
   driver(service: Service): Promise<Driver>;
+  /** What its units and drivers are asked to change. */
+  readonly calls: Calls;
   readonly telemetry: Telemetry;
   /** Undefined where the system does not tell. */
   hostMemory(): HostMemory | undefined;

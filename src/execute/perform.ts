@@ -12,7 +12,7 @@ import { moving } from './memory.ts';
 import { pastOfStart } from './on-record.ts';
 import { sleepAndVerify, stopAndVerify } from './release.ts';
 import { type Stopwatch, stopwatch } from './stopwatch.ts';
-import { FellAsleep, startAndWait, waitAwake, wakeAndWait } from './take.ts';
+import { startAndWait, waitUp, wakeAndWait } from './take.ts';
 import { isUnderWay, settled } from './under-way.ts';
 
 export interface Performed {
@@ -150,15 +150,29 @@ async function attempt(
   // What is stopping still holds its memory: its end is waited for, so that it is not taken for the start's.
   const ends = step.kind === 'start' && seenBefore(context, service).state.kind === 'stopping' && terms.first;
   if (step.kind === 'restart' || ends) return startAnew(context, step, service, watch, terms);
-  const freed = await moving(context, step, () => watch.during(act(context, step, service)), terms).catch((thrown) => {
-    if (!(thrown instanceof FellAsleep)) throw thrown;
-    const deltaBytes = Math.max(0, (service.memory.awakeBytes ?? 0) - asleepBytesOf(service));
-    const { level } = thrown;
-    const wake: Step = { ...step, kind: 'wake', deltaBytes, ...(level === undefined ? {} : { level }) };
-    return attempt(context, wake, service, watch, { unjudged: true });
-  });
+  if (step.kind === 'await' && !isUnderWay(step)) return awaited(context, step, service, watch, terms);
+  const freed = await moving(context, step, () => watch.during(act(context, step, service)), terms);
   if (step.kind === 'sleep') await forgetLie(context, service, levelOf(context, step));
   return freed;
+}
+
+/** What comes up asleep, or empty, is awake when it is woken: with room of its own, which a start that runs was not given. */
+async function awaited(
+  context: Context,
+  step: Step,
+  service: Service,
+  watch: Stopwatch,
+  terms: Terms,
+): Promise<number | undefined> {
+  let isAwake = false;
+  const waited = async () => {
+    isAwake = await waitUp(context, service, await pastOfStart(context, service));
+  };
+  await moving(context, step, () => watch.during(waited()), terms);
+  if (isAwake) return undefined;
+  const deltaBytes = Math.max(0, (service.memory.awakeBytes ?? 0) - asleepBytesOf(service));
+  // It may have fallen asleep just now, and what that frees would hide what it takes.
+  return attempt(context, { ...step, kind: 'wake', deltaBytes }, service, watch, { ...terms, unjudged: true });
 }
 
 /** Less than any model that such an engine serves. */
@@ -181,8 +195,7 @@ function act(context: Context, step: Step, service: Service): Promise<void> {
     case 'start':
       return startAndWait(context, service);
     case 'await':
-      if (isUnderWay(step)) return settled(context, step, service);
-      return pastOfStart(context, service).then((past) => waitAwake(context, service, past));
+      return settled(context, step, service);
     case 'stop':
       return stopAndVerify(context, service);
     case 'restart':
@@ -194,7 +207,7 @@ function act(context: Context, step: Step, service: Service): Promise<void> {
 export function known(thrown: unknown, context: Context): AnyGpumodError {
   if (isGpumodError(thrown)) return thrown;
   if (context.signal.aborted && thrown === context.signal.reason)
-    return new GpumodError('timed-out', { what: 'switch', afterMs: context.limitMs ?? 0 }) as AnyGpumodError;
+    return new GpumodError('timed-out', context.limit ?? { what: 'switch', afterMs: 0 }) as AnyGpumodError;
   if (thrown instanceof DOMException && thrown.name === 'TimeoutError')
     return new GpumodError('timed-out', { what: 'step', afterMs: 0 }) as AnyGpumodError;
   throw thrown;

@@ -29,7 +29,9 @@ export function stopwatch(context: Context, step: Step): Stopwatch {
   const sample = async (over: AbortSignal) => {
     for (;;) {
       await host.clock.sleep(SAMPLE_MS, over);
-      see(await host.telemetry.read(host.clock.deadline(READ_MS, over), 'processes'));
+      const reading = await host.telemetry.read(host.clock.deadline(READ_MS, over), 'processes');
+      gauge.seen(reading);
+      see(reading);
     }
   };
   return {

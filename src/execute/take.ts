@@ -25,7 +25,7 @@ export async function startAndWait(context: Context, service: Service): Promise<
     service: service.name,
   });
   if (!end.ok) throw await unitFailure(context, service, end);
-  await waitAwake(context, service, STARTED);
+  await waitAwake(context, service);
   await recordStart(context, service, end.facts);
 }
 
@@ -39,29 +39,36 @@ export async function wakeAndWait(context: Context, service: Service, level: Sle
 /** A process that has just begun was never put to sleep. */
 const STARTED: Past = { state: 'awake' };
 
-/** What was on its way has gone to sleep: to wake it takes room. */
-export class FellAsleep extends Error {
-  readonly level: SleepLevel | undefined;
-  constructor(level: SleepLevel | undefined) {
-    super();
-    this.level = level;
-  }
-}
-
-/**
- * Waits for readiness; a router that comes up empty is given its models. `past`: of the run that is waited for. Throws
- * `FellAsleep`, where it was not started here.
- */
-export async function waitAwake(context: Context, service: Service, past: Past): Promise<void> {
+/** Waits for readiness; a router that comes up empty is given its models: the room for them is the start's. */
+async function waitAwake(context: Context, service: Service): Promise<void> {
   if (service.engine === 'none') return;
   await whileUp(context, service, service.timeouts.startMs, async (signal, seen) => {
     const driver = await context.host.driver(service);
-    const facts = await answering(context, service, driver, signal, { seen, past });
-    if (facts.kind === 'ready' && !facts.missing?.length) return;
-    if (facts.kind === 'asleep' && past !== STARTED) throw new FellAsleep(facts.level);
-    await wake(context, service, driver, facts.kind === 'asleep' ? facts.level : undefined, signal);
+    const facts = await answering(context, service, driver, signal, { seen, past: STARTED });
+    if (!isAwake(facts)) await wake(context, service, driver, levelOf(facts), signal);
   });
   await canary(context, service);
+}
+
+/**
+ * Waits for what somebody else has started, as `past` says what is known of its run. False = it is up and does not serve:
+ * nobody has kept room for what it takes to wake.
+ */
+export async function waitUp(context: Context, service: Service, past: Past): Promise<boolean> {
+  if (service.engine === 'none') return true;
+  const facts = await whileUp(context, service, service.timeouts.startMs, async (signal, seen) =>
+    answering(context, service, await context.host.driver(service), signal, { seen, past }),
+  );
+  if (isAwake(facts)) await canary(context, service);
+  return isAwake(facts);
+}
+
+function isAwake(facts: Answering): boolean {
+  return facts.kind === 'ready' && !facts.missing?.length;
+}
+
+function levelOf(facts: Answering): SleepLevel | undefined {
+  return facts.kind === 'asleep' ? facts.level : undefined;
 }
 
 type Answering = Extract<EngineFacts, { kind: 'ready' | 'asleep' }>;
@@ -128,12 +135,12 @@ function wake(
 }
 
 /** Does the work with a deadline; rejects at once with `unit-failed` when the unit goes down or restarts meanwhile. */
-async function whileUp(
+async function whileUp<T>(
   context: Context,
   service: Service,
   timeoutMs: number,
-  work: (signal: AbortSignal, seen: Seen) => Promise<void>,
-): Promise<void> {
+  work: (signal: AbortSignal, seen: Seen) => Promise<T>,
+): Promise<T> {
   const units = await context.host.units(service.scope);
   const down = new AbortController();
   const signal = context.host.clock.deadline(timeoutMs, AbortSignal.any([context.signal, down.signal]));
@@ -152,7 +159,7 @@ async function whileUp(
   try {
     run = first?.invocationId;
     if (first) judge(first);
-    await timed(work(signal, seen), context, { what: 'ready', afterMs: timeoutMs, service: service.name, seen });
+    return await timed(work(signal, seen), context, { what: 'ready', afterMs: timeoutMs, service: service.name, seen });
   } catch (error) {
     if (!fallen) await recheck(units, service, judge, context);
     if (fallen)

@@ -27,8 +27,9 @@ export function withLedger(telemetry: Telemetry, parts: LedgerParts): Telemetry 
 
 async function described(holder: GpuProcess, parts: LedgerParts, signal: AbortSignal): Promise<GpuProcess> {
   const { processes, uid, ancestorsOf, commandOf } = parts;
-  // An older hierarchy has two paths; systemd's own comes first.
-  const [cgroup] = pathsIn(processes.cgroup(holder.pid));
+  // A hybrid hierarchy has two paths, of which systemd keeps one or both: the root says nothing.
+  const paths = pathsIn(processes.cgroup(holder.pid));
+  const cgroup = paths.find((path) => path !== '/') ?? paths[0];
   if (cgroup === undefined) return holder;
   const command = (await commandOf(holder.pid, signal)) || holder.command;
   const owner = processes.file(`/proc/${holder.pid}`)?.uid;

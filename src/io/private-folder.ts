@@ -13,6 +13,8 @@ export interface PrivateFolder {
   readonly path: string;
   /** A whole text file; longer than `maxBytes` is a failure, not a truncation. Makes nothing. */
   read(name: string, maxBytes: number): Promise<string>;
+  /** The last whole lines of a text file, of at most so many bytes; none when its last line is longer. Makes nothing. */
+  tail(name: string, maxBytes: number): Promise<string>;
   /** Writes the whole file at once or not at all; it is on the disk then, and so is its name. */
   write(name: string, text: string): Promise<void>;
   /** Puts a line at the end of the file, on the disk when it resolves: with the file's length in bytes. */
@@ -55,6 +57,8 @@ export function openPrivateFolder(path: string, uid: number, hide = (text: strin
     path,
     read: (name, maxBytes) =>
       withFile(name, false, async (folder, file) => textIn(await openOwn(folder.at(file), FILE, uid), maxBytes)),
+    tail: (name, maxBytes) =>
+      withFile(name, false, async (folder, file) => linesAtEnd(await openOwn(folder.at(file), FILE, uid), maxBytes)),
     write: (name, text) => withFile(name, true, (folder, file) => replace(folder, file, hide(text))),
     append: (name, line) =>
       withFile(name, true, async (folder, file) => added(await openOwn(folder.at(file), APPEND, uid), hide(line))),
@@ -170,6 +174,20 @@ async function replace({ fd, at }: Held, file: string, text: string): Promise<vo
   } catch (error) {
     await rm(draft, { force: true }).catch(() => {});
     throw error;
+  }
+}
+
+async function linesAtEnd(file: FileHandle, maxBytes: number): Promise<string> {
+  try {
+    const { size } = await file.stat();
+    // One byte more: where it is the end of a line, the next is whole.
+    const from = Math.max(0, size - maxBytes - 1);
+    const { buffer, bytesRead } = await file.read(Buffer.allocUnsafe(size - from), 0, size - from, from);
+    const read = buffer.subarray(0, bytesRead);
+    const start = from === 0 ? 0 : read.indexOf('\n') + 1;
+    return start === 0 && from > 0 ? '' : read.subarray(start).toString();
+  } finally {
+    await file.close();
   }
 }
 

@@ -17,6 +17,8 @@ interface RunOptions {
   readonly signal: AbortSignal;
   /** Of each stream; default 4 MiB. What is longer loses its end on stdout, its beginning on stderr. */
   readonly maxBytes?: number;
+  /** It is run to change something: for whoever keeps a record of that. */
+  readonly changes?: true;
   /** Given to it besides ours; its messages are in the caller's language then, else in English. */
   readonly env?: Readonly<Record<string, string>>;
 }

@@ -12,6 +12,7 @@ export interface Checked {
   readonly entry: FileEntry;
 }
 
+const RESTORE_MS = 600e3;
 const TIMEOUTS: Timeouts = {
   startMs: 300e3,
   stopMs: 90e3,
@@ -41,6 +42,7 @@ export function resolve(checked: readonly Checked[], home: string): Manifest {
   return {
     files: checked.map(({ file }) => file),
     onFailure: said.onFailure ?? 'restore',
+    restoreMs: one(({ defaults }) => defaults?.timeouts?.restore) ?? RESTORE_MS,
     gpuReserveBytes: one(({ gpus }) => gpus?.reserve) ?? 512 * MIB,
     hostReserveBytes: one(({ host }) => host?.reserve) ?? 4 * GIB,
     services: new Map(services),

@@ -81,14 +81,15 @@ const SECRET = {
 };
 
 function build() {
-  const timeouts = mapping({
+  const deadlines = {
     start: time('From the start of the unit until the engine is ready; default 5m.').optional(),
     stop: time('Until nothing of the unit runs; default 90s.').optional(),
     sleep: time('Until the engine says it is asleep; default 2m.').optional(),
     wake: time('Until the engine says it is awake; default 2m.').optional(),
     drain: time('How long requests in flight may take to end before a release; default 30s.').optional(),
     probe: time('For one look at the engine; default 2s.').optional(),
-  }).optional();
+  };
+  const timeouts = mapping(deadlines).optional();
   const scope = choice(SCOPES, 'Which systemd manager has the unit; default user.').optional();
   const idle = choice(
     IDLE_POLICIES,
@@ -267,7 +268,10 @@ function build() {
       scope,
       idle,
       onFailure: choice(FAILURE_POLICIES, 'What a switch does after a step failed; default restore.').optional(),
-      timeouts,
+      timeouts: mapping({
+        ...deadlines,
+        restore: time('For the whole way back after a failed switch, or after gpumod run; default 10m.').optional(),
+      }).optional(),
     }).optional(),
     gpus: mapping({ reserve: bytes('Of each card that no plan may use; default 512MiB.').optional() }).optional(),
     host: mapping({ reserve: bytes('Host memory kept free of level-1 backups; default 4GiB.').optional() }).optional(),

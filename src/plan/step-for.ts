@@ -16,10 +16,11 @@ export type Answer =
 const NOTHING: Answer = { kind: 'nothing' };
 
 export function stepFor(service: Service, seen: ObservedService, wanted: Wanted): Answer {
-  if (satisfies(seen.state, wanted)) return NOTHING;
+  const anew = wanted.kind === 'awake' && wanted.anew === true;
+  if (satisfies(seen.state, wanted) && !anew) return NOTHING;
   switch (wanted.kind) {
     case 'awake':
-      return toAwake(service, seen);
+      return toAwake(service, seen, anew);
     case 'resting':
       return lockedOut(service, seen) ?? { kind: 'move', move: toRest(service, seen, wanted) };
     case 'stopped':
@@ -29,7 +30,7 @@ export function stepFor(service: Service, seen: ObservedService, wanted: Wanted)
   }
 }
 
-function toAwake(service: Service, seen: ObservedService): Answer {
+function toAwake(service: Service, seen: ObservedService, anew: boolean): Answer {
   const { state } = seen;
   const from = state.kind;
   const move = (
@@ -41,6 +42,7 @@ function toAwake(service: Service, seen: ObservedService): Answer {
   });
   const problem = unitProblem(service, seen) ?? portProblem(service, seen);
   if (problem) return { kind: 'problem', problem };
+  if (anew && !isDown(state) && state.kind !== 'stopping') return move({ kind: 'restart' });
   switch (state.kind) {
     case 'stopped':
     case 'failed':

@@ -1,6 +1,7 @@
 /** From a mode, or from what was there before, to the state each service shall end in. Pure. */
 import type { IdlePolicy, Manifest, Mode, Service } from '../core/model.ts';
 import type { Wanted } from '../core/plan.ts';
+import type { RecordedState } from '../core/record.ts';
 import { isDown, type Observation, type ServiceState } from '../core/state.ts';
 
 export type WantedStates = ReadonlyMap<string, Wanted>;
@@ -45,27 +46,28 @@ export function withoutFailing(wanted: WantedStates, { services }: Manifest, now
   return new Map([...wanted].map(([name, want]) => [name, calmer(name, want)]));
 }
 
-/** The states to return to when a switch fails. What was already broken before is left alone. */
-export function wantedAsBefore(before: Observation): WantedStates {
-  return new Map([...before.services].map(([service, seen]) => [service, asBefore(seen.state)]));
+/** The states to return to. What was already broken before is left alone, and what nobody had seen then. */
+export function wantedAsBefore(manifest: Manifest, before: Readonly<Record<string, RecordedState>>): WantedStates {
+  const wanted = (service: string): Wanted => {
+    const was = Object.hasOwn(before, service) ? before[service] : undefined;
+    return was && !was.broken ? asBefore(was) : { kind: 'any' };
+  };
+  return new Map([...manifest.services.keys()].map((service) => [service, wanted(service)]));
 }
 
-function asBefore(state: ServiceState): Wanted {
-  switch (state.kind) {
+function asBefore({ state, level }: RecordedState): Wanted {
+  switch (state) {
     case 'awake':
-      return state.missing ? { kind: 'any' } : { kind: 'awake' };
     case 'starting':
     case 'waking':
       return { kind: 'awake' };
     case 'sleeping':
-      return state.level === undefined ? { kind: 'resting' } : { kind: 'resting', level: state.level };
+      return level === undefined ? { kind: 'resting' } : { kind: 'resting', level };
     case 'stopped':
     case 'stopping':
-      return { kind: 'stopped' };
     case 'failed':
-      return isDown(state) ? { kind: 'stopped' } : { kind: 'any' };
-    case 'unhealthy':
-    case 'unknown':
+      return { kind: 'stopped' };
+    default:
       return { kind: 'any' };
   }
 }
@@ -97,6 +99,7 @@ function isAsBefore(before: ServiceState, now: ServiceState): boolean {
     case 'sleeping':
       return now.kind === 'sleeping';
     case 'awake':
+      return now.kind === 'awake';
     case 'starting':
     case 'waking':
       return now.kind === 'awake' || now.kind === 'starting' || now.kind === 'waking';

@@ -37,6 +37,7 @@ export function stateInMemory(kept: Kept = nothingKept()): State {
         kept.history.push(structuredClone(entry));
       },
       read: async () => kept.history,
+      last: async () => kept.history.at(-1),
     },
     lastMode: {
       read: async () => kept.last.mode,

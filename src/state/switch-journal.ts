@@ -1,9 +1,10 @@
 /** What a switch is about to do, on the disk before it does it: so that the next command can tell what a dead one left. */
 import { isHolder, type LockHolder } from '../core/holder.ts';
-import { RECORD_VERSION, type Underway } from '../core/record.ts';
+import type { Underway } from '../core/record.ts';
 import type { PrivateFolder } from '../io/private-folder.ts';
 import type { Processes } from '../io/processes.ts';
 import { lifeOf } from './life.ts';
+import { isRecord } from './understood.ts';
 
 export interface SwitchJournal {
   /** The whole entry, at once or not at all, and on the disk when it resolves. Throws FileFailure. */
@@ -56,19 +57,4 @@ function underwayIn(text: string): Underway | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** Of a switch, written by this layout: its parts are taken as they were written, by us. */
-export function isRecord(value: unknown): boolean {
-  if (typeof value !== 'object' || value === null) return false;
-  const { version, id, command, target, beganMs, steps, before } = value as Record<string, unknown>;
-  return (
-    version === RECORD_VERSION &&
-    [id, command, target].every((text) => typeof text === 'string') &&
-    Number.isFinite(beganMs) &&
-    Array.isArray(steps) &&
-    steps.every((step) => typeof step === 'object' && step !== null) &&
-    typeof before === 'object' &&
-    before !== null
-  );
 }

@@ -8,6 +8,8 @@ import type { Session } from './session.ts';
 type Properties = Readonly<Record<string, unknown>>;
 
 interface UnitRow {
+  /** Its own name, also where it was asked for by an alias. */
+  readonly id: string;
   readonly load: string;
   readonly active: string;
   readonly sub: string;
@@ -59,8 +61,8 @@ export async function listUnits(
   if (rows.length !== units.length)
     throw new GpumodError('unit-unusable', { unit: units.join(' '), load: 'bad-name', reason: 'bad-name' });
   return rows.map((row) => {
-    const [, , load, active, sub, , path] = Array.isArray(row) ? row.map(String) : [];
-    return { load: load ?? '', active: active ?? '', sub: sub ?? '', path: path ?? '' };
+    const [id, , load, active, sub, , path] = Array.isArray(row) ? row.map(String) : [];
+    return { id: id ?? '', load: load ?? '', active: active ?? '', sub: sub ?? '', path: path ?? '' };
   });
 }
 
@@ -96,17 +98,24 @@ export async function readUnit(session: Session, unit: string, signal: AbortSign
   const all = await session.getAll(unitPath(unit), signal);
   const [errorType, errorMessage] = list(all['LoadError']);
   const jobPath = text(list(all['Job'])[1]);
-  const row = { load: text(all['LoadState']), active: text(all['ActiveState']), sub: text(all['SubState']), path: '' };
+  const id = text(all['Id']);
+  const row = {
+    id,
+    load: text(all['LoadState']),
+    active: text(all['ActiveState']),
+    sub: text(all['SubState']),
+    path: '',
+  };
   return {
     facts: factsOf(unit, row, all),
-    path: unitPath(text(all['Id']) || unit),
+    path: unitPath(id || unit),
     type: text(all['Type']),
     loadError: { type: text(errorType), message: text(errorMessage) },
     job: jobPath === '/' || jobPath === '' ? undefined : jobPath,
   };
 }
 
-function factsOf(unit: string, { load, active, sub }: UnitRow, all: Properties): UnitFacts {
+function factsOf(unit: string, { id, load, active, sub }: UnitRow, all: Properties): UnitFacts {
   const up = active === 'active' || active === 'reloading';
   const ran = !up && active !== 'inactive';
   return {
@@ -114,6 +123,7 @@ function factsOf(unit: string, { load, active, sub }: UnitRow, all: Properties):
     load,
     active,
     sub,
+    ...given('id', id === unit || id === '' ? undefined : id),
     ...given('activeSinceMs', up ? positive(all['ActiveEnterTimestamp'], 1e-3) : undefined),
     ...given('mainPid', positive(all['MainPID'])),
     ...given('controlGroup', text(all['ControlGroup']) || undefined),

@@ -62,6 +62,28 @@ describeWith('systemd')('the switch as a transaction', () => {
     expect((await run('status')).stderr).not.toContain('interrupted');
   });
 
+  it('is explained afterwards: its steps, calls and memory, and why it failed', async () => {
+    await run('switch code');
+    await box.write('vllm-embedding', '--fail', 'oom');
+    expect((await run('switch rag')).code).toBe(1);
+    await box.write('vllm-embedding');
+    expect((await run('status')).stdout).toMatch(/last: switch code→rag FAILED \d+ s ago: gpumod explain\n/);
+    expect((await run('history -n 1 -o plain')).stdout).toContain('FAILED, restored');
+    const { stdout } = await run('explain');
+    expect(stdout).toMatch(/switch code→rag: FAILED, restored after/);
+    expect(stdout).toContain('the way back:');
+    expect(stdout).toMatch(/error: vllm-embedding: vllm-embedding\.service failed.*\n {2}cause: GPU memory ran out/s);
+
+    expect((await run('switch rag')).code).toBe(0);
+    const told = JSON.parse((await run('explain --json')).stdout);
+    expect(told).toMatchObject({ command: 'mode switch rag', from: 'code', end: 'reached', error: null });
+    const calls = told.calls.map(({ call, answer }: Record<string, string>) => `${call}: ${answer}`);
+    expect(calls).toContain('StartUnit vllm-embedding.service: done');
+    expect(calls).toContainEqual(expect.stringMatching(/^POST \/\S+: 200$/));
+    expect(told.memory.length).toBeGreaterThan(1);
+    expect((await run('status')).stdout).toMatch(/last: switch code→rag \d+ s ago, [\d.]+ s\n/);
+  });
+
   it.each([
     ['is gone', (folder: string) => rmSync(folder, { recursive: true, force: true }), ''],
     [

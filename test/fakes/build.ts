@@ -125,6 +125,7 @@ export const mode = (name: string, services: readonly string[], with_: Partial<M
 export const manifest = (services: readonly Service[], modes: readonly Mode[] = []): Manifest => ({
   files: ['test.yaml'],
   onFailure: 'restore',
+  restoreMs: 600_000,
   gpuReserveBytes: 0.5 * GIB,
   hostReserveBytes: 4 * GIB,
   services: new Map(services.map((service) => [service.name, service])),

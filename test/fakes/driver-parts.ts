@@ -25,7 +25,7 @@ export function countingParts(clock: Clock = systemClock): CountingParts {
     }
   };
   return {
-    http: { request: (request) => counted(http.request(request)), close: () => http.close() },
+    http: { request: (request) => counted(http.request(request)) },
     clock: { ...clock, sleep: (ms, signal) => counted(clock.sleep(ms, signal)) },
     run: { run: (argv, options) => counted(run(argv, options)) },
     secret: async () => 'a-secret-key',

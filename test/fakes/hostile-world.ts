@@ -2,6 +2,7 @@
  * A box with rules of memory of its own, on a virtual clock: what is freed comes back late and in lumps, engines that profile
  * die when the card is too full or moves beside them, sleepers leak, strangers come and go. It notes who died, and of whom.
  */
+import { openCallLog } from '../../src/core/calls.ts';
 import { NATURES } from '../../src/core/engines.ts';
 import { GpumodError } from '../../src/core/errors.ts';
 import type { EngineFacts, GpuProcess, GpuReading, UnitFacts } from '../../src/core/facts.ts';
@@ -406,6 +407,7 @@ export function hostileWorld(
       units: async () => units,
       journal: async () => ({ tail: async () => [] }),
       driver: async ({ name }) => drivers.get(name) as Driver,
+      calls: openCallLog(),
       telemetry: { read },
       hostMemory: () => undefined,
       ...stateInMemory(nothingKept()),

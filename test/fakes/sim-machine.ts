@@ -1,4 +1,5 @@
 /** A machine in this process: units that run simulated vLLM servers on one simulated card, and the real drivers. */
+import { openCallLog } from '../../src/core/calls.ts';
 import type { UnitFacts } from '../../src/core/facts.ts';
 import type { Manifest, VllmService } from '../../src/core/model.ts';
 import type { Remembered } from '../../src/core/remembered.ts';
@@ -6,11 +7,13 @@ import { type Card, startCard } from '../../src/demo/card.ts';
 import { freePort } from '../../src/demo/sim-server.ts';
 import { type SimVllm, type SimVllmOptions, startSimVllm } from '../../src/demo/sim-vllm.ts';
 import { cardTelemetry } from '../../src/demo/telemetry.ts';
+import { recordedHttp } from '../../src/engines/on-record.ts';
 import { openDriver } from '../../src/engines/registry.ts';
 import type { Host } from '../../src/execute/host.ts';
 import type { Telemetry } from '../../src/gpu/telemetry.ts';
 import { type Clock, systemClock } from '../../src/io/clock.ts';
 import { nothingKept, stateInMemory } from '../../src/state/in-memory.ts';
+import { recordedUnits } from '../../src/systemd/on-record.ts';
 import type { JobEnd, Units } from '../../src/systemd/units.ts';
 import { countingParts } from './driver-parts.ts';
 
@@ -83,7 +86,9 @@ export async function simMachine(manifest: Manifest, options: SimMachineOptions 
     async close() {},
   };
   const parts = countingParts(fast);
-  const driver = openDriver('vllm', parts);
+  const calls = openCallLog();
+  const ear = { log: calls, ticksMs: fast.ticksMs };
+  const managed = recordedUnits(manager, ear);
   const unitFor = (service: string) => the(manifest.services.get(service)?.unit ?? '');
   return {
     card,
@@ -101,9 +106,10 @@ export async function simMachine(manifest: Manifest, options: SimMachineOptions 
     },
     host: {
       clock: fast,
-      units: async () => manager,
+      units: async () => managed,
+      calls,
       journal: async () => ({ tail: async () => ['RuntimeError: something broke'] }),
-      driver: async () => driver,
+      driver: async ({ name }) => openDriver('vllm', { ...parts, http: recordedHttp(parts.http, name, ear) }),
       telemetry: options.telemetry?.(card) ?? cardTelemetry(card),
       ...stateInMemory(kept),
       hostMemory: () => undefined,

@@ -3,6 +3,7 @@
  * call that changes something. Its clock is virtual: a wait takes no time.
  */
 
+import { openCallLog } from '../../src/core/calls.ts';
 import { GpumodError } from '../../src/core/errors.ts';
 import type { EngineFacts, GpuProcess, GpuReading, NapAbility, PortOwner, UnitFacts } from '../../src/core/facts.ts';
 import type { Learned } from '../../src/core/figures.ts';
@@ -12,6 +13,7 @@ import type { Remembered } from '../../src/core/remembered.ts';
 import type { Driver } from '../../src/engines/driver.ts';
 import type { Host } from '../../src/execute/host.ts';
 import { nothingKept, stateInMemory } from '../../src/state/in-memory.ts';
+import { recordedUnits } from '../../src/systemd/on-record.ts';
 import type { JobEnd, Units } from '../../src/systemd/units.ts';
 import { CAN_SLEEP } from './build.ts';
 
@@ -112,7 +114,8 @@ export function world(
   let ticks = 0;
   let busLost = false;
   let foreignBytes = 0;
-  const deadlines: { readonly atMs: number; readonly control: AbortController }[] = [];
+  const deadlines = new Set<{ readonly atMs: number; readonly control: AbortController }>();
+  const sleepers = new Set<{ readonly atMs: number; readonly wake: () => void }>();
   const members = new Map<string, Member>();
   for (const service of manifest.services.values()) {
     const start = states[service.name] ?? 'stopped';
@@ -188,7 +191,9 @@ export function world(
         goDown(member, member.trouble.diesAtStart === 'loop' ? 'activating' : 'failed');
         return end(unit, false);
       }
-      Object.assign(member, { active: 'active', asleep: undefined, loading: true });
+      const isProbed = member.service.engine !== 'none';
+      Object.assign(member, { active: 'active', asleep: undefined, loading: isProbed });
+      if (!isProbed) member.bytes = member.service.memory.awakeBytes ?? 0;
       return end(unit, true);
     },
     async restart(unit) {
@@ -210,6 +215,22 @@ export function world(
     async listen() {},
     async close() {},
   };
+
+  /** Nothing else is left to do: on to when the next one wakes. */
+  const pass = () => {
+    const [next] = [...sleepers].sort((a, b) => a.atMs - b.atMs);
+    if (!next) return;
+    ticks = Math.max(ticks, next.atMs);
+    for (const deadline of deadlines)
+      if (deadline.atMs <= ticks) {
+        deadlines.delete(deadline);
+        deadline.control.abort(new DOMException('late', 'TimeoutError'));
+      }
+    if (sleepers.delete(next)) next.wake();
+  };
+
+  const calls = openCallLog();
+  const recorded = recordedUnits(units, { log: calls, ticksMs: () => ticks });
 
   const nap = (member: Member): NapAbility => member.trouble.nap ?? CAN_SLEEP;
   const driver: Driver = {
@@ -332,18 +353,29 @@ export function world(
         deadline(ms, signal) {
           const control = new AbortController();
           onAbort(signal, () => control.abort(signal.reason));
-          deadlines.push({ atMs: ticks + ms, control });
+          deadlines.add({ atMs: ticks + ms, control });
           return control.signal;
         },
-        async sleep(ms, signal) {
-          signal.throwIfAborted();
-          ticks += ms;
-          for (const { atMs, control } of deadlines)
-            if (atMs <= ticks) control.abort(new DOMException('late', 'TimeoutError'));
-          await new Promise((resolve) => setImmediate(resolve));
-        },
+        sleep: (ms, signal) =>
+          new Promise((resolve, reject) => {
+            signal.throwIfAborted();
+            const sleeper = {
+              atMs: ticks + ms,
+              wake: () => {
+                forget();
+                resolve();
+              },
+            };
+            const forget = onAbort(signal, () => {
+              sleepers.delete(sleeper);
+              reject(signal.reason);
+            });
+            sleepers.add(sleeper);
+            setImmediate(pass);
+          }),
       },
-      units: async () => units,
+      units: async () => recorded,
+      calls,
       journal: async () => ({
         tail: async (unit, { lines }) =>
           (byUnit(unit)?.trouble.journal ?? ['RuntimeError: something broke']).slice(-lines),

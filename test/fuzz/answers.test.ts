@@ -211,7 +211,6 @@ function fuzzedParts(random: Random, corpus: Corpus, clock: Clock): DriverParts 
     clock,
     secret: async () => 'a-secret-key',
     http: {
-      close: async () => {},
       async request(request) {
         await new Promise(setImmediate);
         request.signal.throwIfAborted();

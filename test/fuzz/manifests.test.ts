@@ -93,6 +93,7 @@ it(`ends with 0 or 78 (seed ${SEED})`, { timeout: 3_600_000 }, async () => {
 const EMPTY: Manifest = {
   files: [],
   onFailure: 'restore',
+  restoreMs: 600_000,
   gpuReserveBytes: 0,
   hostReserveBytes: 0,
   services: new Map(),

@@ -197,6 +197,8 @@ describe('gpumod bench', () => {
       manifestPaths: unused,
       manifestSchema: unused,
       openDemo: unused,
+      obstacleTo: unused,
+      runProgram: unused,
       openHost: async () => here.host,
       ...(answer === undefined
         ? {}

@@ -24,6 +24,7 @@ async function switched(troubles: Readonly<Record<string, Trouble>> = {}, full =
   };
   const host = {
     ...here.host,
+    journal: async () => ({ tail: async () => ["args: {'api_key': ['s3cr3t-key']}"] }),
     history: full ? { ...state.history, append: refuse } : state.history,
     switchJournal: {
       ...state.switchJournal,
@@ -44,6 +45,16 @@ async function switched(troubles: Readonly<Record<string, Trouble>> = {}, full =
 it('stands on the disk before each step acts', async () => {
   const { acts } = await switched();
   expect(acts).toEqual(['switch sleep:begun start:planned | ', 'switch sleep:done start:begun | sleep1 chat']);
+});
+
+it('is told of only when it stands there: who reads of a step may rely on the journal', async () => {
+  const kept = nothingKept();
+  const here = world(box, { chat: 'awake' }, {}, 9 * 2 ** 30);
+  const written: number[] = [];
+  await switchMode(box, 'find', options, { ...here.host, ...stateInMemory(kept) }, ({ type }) => {
+    if (type === 'step-started') written.push(kept.journal.length);
+  });
+  expect(written).toEqual([1, 2]);
 });
 
 it('is history when it is over: from where, to where, each step, and what holds then', async () => {
@@ -98,4 +109,14 @@ it('writes nothing of a switch that has nothing to do', async () => {
   const here = world(box, { embed: 'awake' });
   const result = await switchMode(box, 'find', options, { ...here.host, ...stateInMemory(kept) }, () => {});
   expect([result.end, kept.history.length, kept.journal.length]).toEqual(['unchanged', 0, 0]);
+});
+
+it('keeps the calls and the memory of each card, and no key that a journal shows', async () => {
+  const { kept } = await switched({ embed: { diesAtStart: true } });
+  const [entry] = kept.history;
+  expect(entry?.calls).toMatchObject([{ service: 'embed', call: 'StartUnit embed.service', answer: 'failed' }]);
+  expect(entry?.totalBytes).toEqual({ 0: 9 * 2 ** 30 });
+  expect(entry?.memory?.map(({ usedBytes }) => usedBytes[0])).toEqual([5, 1, 5].map((gib) => gib * 2 ** 30));
+  expect(JSON.stringify(entry)).toContain("'api_key': ['***']");
+  expect(JSON.stringify(entry)).not.toContain('s3cr3t');
 });

@@ -57,6 +57,37 @@ describe('room', () => {
     expect(to - from).toBe(1);
   });
 
+  describe('of what is awaited', () => {
+    /** The first look finds embed silent: as far as one can tell it is starting. */
+    const loading = (here: World): Host => {
+      let looks = 0;
+      const driver: Host['driver'] = async (service) => {
+        const real = await here.host.driver(service);
+        const silent = { kind: 'silent', why: { code: 'no-answer' } } as const;
+        return {
+          ...real,
+          probe: async (of, signal, past) =>
+            of.name === 'embed' && looks++ === 0 ? silent : real.probe(of, signal, past),
+        };
+      };
+      return { ...here.host, driver };
+    };
+
+    it('and comes up asleep, is not taken from others', async () => {
+      const here = world(box, { chat: 'awake', embed: 'asleep' }, {}, TIGHT);
+      expect(await into(here, 'find', box, loading(here))).toMatchObject({
+        error: { code: 'memory-not-free', details: { service: 'embed' } },
+      });
+      expect(here.log).toEqual([]);
+    });
+
+    it('is taken where it is free', async () => {
+      const here = world(box, { embed: 'asleep' }, {}, TIGHT);
+      expect(await into(here, 'find', box, loading(here))).toMatchObject({ end: 'reached' });
+      expect(here.log).toEqual(['wake embed']);
+    });
+  });
+
   it('is waited for where memory comes back some readings later', async () => {
     const here = world(box, { chat: 'awake', embed: 'asleep' }, { chat: { lateReads: 12 } }, TIGHT);
     expect((await into(here, 'find')).end).toBe('reached');

@@ -1,10 +1,11 @@
 /** The built program as a process, as far as it goes without systemd: usage, manifests, a missing bus, pipes. */
 import { spawnSync } from 'node:child_process';
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { reached, restored } from '../fakes/records.ts';
 import { gpumod } from '../kit/cli.ts';
 
 const WORKSTATION = fileURLToPath(new URL('../../modes/workstation.yaml', import.meta.url));
@@ -160,4 +161,43 @@ it('a demo is a whole day on a box that is not there', async () => {
   const { code, stdout, stderr } = await run('demo --speed 60');
   expect({ code, stderr }).toMatchObject({ code: 0 });
   for (const mode of ['code', 'rag', 'speak', 'off']) expect(stdout).toMatch(new RegExp(`✓ ${mode}: `));
+});
+
+describe('what is on record', () => {
+  const state = () => join(home, '.local/state/gpumod');
+  afterEach(() => rmSync(state(), { recursive: true, force: true }));
+  const keep = (...entries: readonly object[]) => {
+    mkdirSync(state(), { recursive: true, mode: 0o700 });
+    const text = entries.map((entry) => `${JSON.stringify(entry)}\n`).join('');
+    writeFileSync(join(state(), 'history.jsonl'), text, { mode: 0o600 });
+  };
+
+  it('is nothing at first: history says so and ends well, explain has nothing to tell', async () => {
+    expect(await run('history')).toEqual({ code: 0, stdout: '', stderr: 'no switch is on record yet\n' });
+    expect(await run('explain')).toMatchObject({ code: 4, stdout: '' });
+    expect((await run('explain')).stderr).toContain('no switch is on record yet');
+  });
+
+  it('is told without manifest, bus and engines, and by the beginning of an ID', async () => {
+    keep(reached, restored);
+    const broken = { GPUMOD_MANIFEST: '/nonexistent.yaml' };
+    const { code, stdout, stderr } = await run('history -n 1', broken);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).toMatch(/^ID .*\nt6i8a3c .* code +rag +FAILED, restored +12\.5 +3\/4\n$/);
+    expect((await run('explain t6i8a2 --json', broken)).stdout).toContain('"id": "t6i8a2b"');
+    expect((await run('explain', broken)).stdout).toContain('cause: embed: embed.service failed (exit-code 1)');
+    expect(await run('explain t6i8a2x')).toMatchObject({
+      code: 4,
+      stderr: "error: there is no switch 't6i8a2x' on record (did you mean 't6i8a2b'?)\n→ see: gpumod history\n",
+    });
+  });
+
+  it('is left out where it is damaged or of another version, and shown where only an error is', async () => {
+    const odd = { ...reached, id: 'odd', end: 'left', error: { code: 'unit-failed', details: { journal: 7 } } };
+    keep({ ...reached, steps: [{}] }, { ...reached, version: 99 }, { ...reached, memory: [3] }, odd);
+    expect(JSON.parse((await run('history --json')).stdout).switches).toMatchObject([{ id: 'odd' }]);
+    const { code, stdout } = await run('explain');
+    expect(code).toBe(0);
+    expect(stdout).toContain('cause: unit-failed: {"journal":7}');
+  });
 });

@@ -52,6 +52,28 @@ it('changes nothing the second time', async () => {
   expect(here.log).toEqual([]);
 });
 
+it('says that nothing was touched only where nothing was sent', async () => {
+  const here = world(box, { chat: 'awake', tts: 'awake' }, { chat: { stopFails: true } });
+  const units = await here.host.units('user');
+  const gone = async () => {
+    throw new GpumodError('bus-unreachable', { scope: 'user', address: 'unix:path=/x', reason: 'gone' });
+  };
+  const stop: typeof units.stop = async (unit, how) => {
+    if (unit === 'tts.service') return gone();
+    await new Promise(setImmediate); // the other one is the first to fail
+    return units.stop(unit, how);
+  };
+  const options = { cold: false, force: false, onFailure: 'restore', stop: never() } as const;
+  const ended = async (stopOf: typeof units.stop) => {
+    const host = { ...here.host, units: async () => ({ ...units, stop: stopOf }) };
+    const result = await switchMode(box, 'off', options, host, () => {});
+    return [result.end, result.reports.map(({ outcome }) => outcome.kind).sort(), exitCodeOfResult(result)];
+  };
+  expect(await ended(stop)).toEqual(['untouched', ['failed', 'failed'], 1]);
+  expect(here.log).toEqual(['stop chat']);
+  expect(await ended(gone)).toEqual(['untouched', ['failed', 'failed'], 69]);
+});
+
 it('works without a GPU tool: nothing is measured, nothing invented', async () => {
   const here = world(box, { chat: 'awake', embed: 'asleep' }, {}, null);
   const result = await switched(here, 'find');
@@ -371,6 +393,11 @@ describe('one service by name', () => {
     const here = world(box, { chat: 'awake' });
     expect((await change(here, 'chat', 'restart')).end).toBe('reached');
     expect(here.log).toEqual(['stop chat', 'start chat']);
+  });
+  it.each(['restart', 'wake', 'start'] as const)('is refused where it has no room: %s of a sleeper', async (verb) => {
+    const here = world(box, { chat: 'asleep', embed: 'awake', tts: 'awake' }, {}, 12 * GIB);
+    await expect(change(here, 'chat', verb)).rejects.toMatchObject({ code: 'refused' });
+    expect(here.log).toEqual([]);
   });
   it('starting the awake changes nothing', async () => {
     const here = world(box, { chat: 'awake' });

@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
-const PROGRAM = fileURLToPath(new URL('../../bin/gpumod.js', import.meta.url));
+export const PROGRAM = fileURLToPath(new URL('../../bin/gpumod.js', import.meta.url));
 
 export interface Ran {
   /** Exit code, or the signal that ended it. */
@@ -20,13 +20,14 @@ export interface Running {
 
 export type Env = Readonly<Record<string, string | undefined>>;
 
-/** No terminal, nothing on stdin; ended by force after a minute. */
-export function start(args: readonly string[], env: Env = process.env): Running {
+/** No terminal, nothing on stdin but `input`; ended by force after a minute. */
+export function start(args: readonly string[], env: Env = process.env, input = ''): Running {
   const child = spawn(process.execPath, [PROGRAM, ...args], {
     env,
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['pipe', 'pipe', 'pipe'],
     timeout: 60_000,
   });
+  child.stdin.on('error', () => {}).end(input);
   const out = { stdout: '', stderr: '' };
   const looks = new Set<() => void>();
   for (const name of ['stdout', 'stderr'] as const)

@@ -38,6 +38,8 @@ export async function command(argv: readonly string[], { manifest, host, hide, c
     manifestSchema: async () => ({}),
     openDemo: unused,
     openHost: async () => host,
+    obstacleTo: async () => undefined,
+    runProgram: async () => ({ code: 0 }),
   };
   const code = await run(argv, '1.2.3', parts);
   return { code, ...out };
@@ -50,9 +52,12 @@ export function everyLine({ services, modes }: Manifest): readonly (readonly str
   const commands = COMMANDS.filter(({ action }) => action !== 'demo').flatMap(({ path, args = '', action }) => {
     const words = path.split(' ');
     const more = action === 'bench' ? ['--yes', '--rounds', '1'] : [];
+    if (action === 'run') return [...modes.keys()].map((mode) => [...words, '--mode', mode, '--', 'true']);
     if (/^[<[]mode/.test(args)) return [...modes.keys()].map((mode) => [...words, mode, ...more]);
     if (/^<service/.test(args)) return [...services.keys()].map((service) => [...words, service, ...more]);
     return [words];
   });
-  return commands.flatMap((words) => FORMATS.map((format) => [...words, ...format]));
+  const asked = (words: readonly string[], format: readonly string[]) =>
+    words.includes('--') ? [...format, ...words] : [...words, ...format];
+  return commands.flatMap((words) => FORMATS.map((format) => asked(words, format)));
 }

@@ -112,6 +112,8 @@ mount_kernel_trees() {
   mount -t cgroup2 -o nosuid,nodev,noexec cgroup2 "$new/sys/fs/cgroup"
   mount -o remount,bind,ro "$new/sys"   # read-only /sys keeps udev and its like away
   mount -t tmpfs -o mode=755,nosuid,nodev tmpfs "$new/run"
+  mkdir "$new/run/small-disk"
+  mount -t tmpfs -o mode=1777,nosuid,nodev,size=64k tmpfs "$new/run/small-disk"   # for tests of a full one
   mount -t tmpfs -o mode=1777,nosuid,nodev tmpfs "$new/tmp"
   mount -t tmpfs -o mode=755,nosuid tmpfs "$new/dev"
   for node in null zero full random urandom tty; do

@@ -1,13 +1,17 @@
 /** Every action by name, and the view they show things with: what is loaded once a command is known. */
+import { back } from './back.ts';
 import { bench } from './bench.ts';
 import * as config from './config.ts';
 import { demo } from './demo.ts';
 import { doctor } from './doctor.ts';
+import { explain, history } from './history.ts';
 import * as mode from './mode.ts';
 import { plan } from './plan.ts';
+import { run } from './run.ts';
 import * as service from './service.ts';
 import { status } from './status.ts';
 import { switchMode, switchOff } from './switch.ts';
+import { wait } from './wait.ts';
 
 export { openView } from '../view/open.ts';
 
@@ -20,6 +24,9 @@ export const ACTIONS = {
   plan,
   switchMode,
   switchOff,
+  back,
+  run,
+  wait,
   serviceList: service.list,
   serviceStatus: service.status,
   serviceStart: service.start,
@@ -34,6 +41,8 @@ export const ACTIONS = {
   configSchema: config.schema,
   configShow: config.show,
   doctor,
+  history,
+  explain,
   demo,
 } as const;
 

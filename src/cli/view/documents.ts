@@ -10,6 +10,7 @@ import { progressOf, type Underway } from '../../core/record.ts';
 import type { Event, StepReport, SwitchResult } from '../../core/report.ts';
 import type { ObservedService } from '../../core/state.ts';
 import { causeDocument } from './cause-words.ts';
+import { summaryDocument } from './history.ts';
 import { gpuDocument, holderDocument, holdingOf } from './memory.ts';
 import { planDocument, rounded, stepDocument } from './plan-document.ts';
 import { barWords, stateNote } from './plan-words.ts';
@@ -25,6 +26,7 @@ export function statusDocument(status: Status): object {
     hostMemory: status.now.hostMemory ?? null,
     switching: switchingDocument(status),
     interrupted: status.underway && !status.underway.isAtWork ? interruptedDocument(status.underway.entry) : null,
+    last: status.last ? summaryDocument(status.last) : null,
     services: servicesDocument(status),
     foreign: status.held?.foreign.map(holderDocument) ?? null,
     unattributed: status.held?.unknown.map(holderDocument) ?? null,
@@ -36,7 +38,8 @@ function switchingDocument({ holder, underway, now }: Status): object | null {
   if (!holder) return null;
   const { pid, command, sinceMs } = holder;
   const entry = underway?.isAtWork && underway.entry.by.pid === pid ? underway.entry : undefined;
-  return { pid, command, forSeconds: rounded((now.atMs - sinceMs) / 1000), ...(entry ? progressOf(entry) : {}) };
+  const far = entry && { phase: entry.phase, ...progressOf(entry) };
+  return { pid, command, forSeconds: rounded((now.atMs - sinceMs) / 1000), ...far };
 }
 
 export function currentDocument(current: Status['current']): object {
@@ -113,7 +116,8 @@ export function comparedDocument({ answers }: PlannedModes): object {
 
 /** `mode`: the one that was switched to, if it was one. */
 export function switchDocument(result: SwitchResult, mode?: string): object {
-  const { target, end, plan, reports, error, notRestored, durationSeconds, engineSeconds, after } = result;
+  const { target, end, plan, reports, error, restoreError, notRestored, durationSeconds, engineSeconds, after } =
+    result;
   return {
     schemaVersion: SCHEMA_VERSION,
     target,
@@ -124,6 +128,7 @@ export function switchDocument(result: SwitchResult, mode?: string): object {
     states: Object.fromEntries([...after.services].map(([name, seen]) => [name, seen.state.kind])),
     ...gpuDocument(after.gpu),
     ...(error ? errorDocument(error, mode) : {}),
+    ...(restoreError ? { restoreError: errorDocument(restoreError, mode).error } : {}),
     notRestored,
     durationSeconds: rounded(durationSeconds),
     plannedSeconds: rounded(plan.makespanSeconds),
@@ -195,6 +200,12 @@ export function eventDocument(event: Event): object {
       return { event: 'unrecorded', reason: event.reason };
     case 'interrupted':
       return { event: 'interrupted', ...interruptedDocument(event.entry) };
+    case 'running':
+      return { event: 'running', mode: event.mode, program: event.program };
+    case 'giving-back':
+      return { event: 'giving-back' };
+    case 'gone':
+      return { event: 'gone', services: event.services };
     case 'stopping':
       return { event: 'stopping' };
     case 'restoring':

@@ -2,7 +2,9 @@
 import type { AnyGpumodError } from '../../core/errors.ts';
 import { visible } from '../../core/visible.ts';
 import type { Sink } from '../parts.ts';
-import { busyLines, fallbackText, gpuLines, lastLine, modeLine, modeOf, planLine } from './lines.ts';
+import { explainText } from './explain.ts';
+import { historyRows, NOTHING_ON_RECORD } from './history.ts';
+import { busyLines, fallbackText, gpuLines, lastLine, lastSwitchLines, modeLine, modeOf, planLine } from './lines.ts';
 import { holderRows } from './memory.ts';
 import { ownerNote, warningsOf, warningWords } from './plan-words.ts';
 import { refusalWords } from './problem-words.ts';
@@ -22,9 +24,11 @@ export interface HumanParts {
   readonly progress: Progress;
   /** Nothing about a switch that went as planned: cron mails whatever is printed. */
   readonly quiet: boolean;
+  /** Also the calls of each step. */
+  readonly verbose: boolean;
 }
 
-export function humanView({ out, err, style, errStyle, progress, quiet }: HumanParts): View {
+export function humanView({ out, err, style, errStyle, progress, quiet, verbose }: HumanParts): View {
   const print = (text: string) => out.write(text);
   const table = async (rows: Rows) => {
     const { renderTable } = await import('./table.ts');
@@ -36,7 +40,7 @@ export function humanView({ out, err, style, errStyle, progress, quiet }: HumanP
   return {
     async status(status) {
       print(
-        `${[modeLine(status, style), ...busyLines(status, style), ...gpuLines(status.now.gpu, style)].join('\n')}\n\n`,
+        `${[modeLine(status, style), ...busyLines(status, style), ...gpuLines(status.now.gpu, style), ...lastSwitchLines(status, style)].join('\n')}\n\n`,
       );
       await table(serviceRows(status, undefined));
       const holders = holderRows(status);
@@ -74,6 +78,12 @@ export function humanView({ out, err, style, errStyle, progress, quiet }: HumanP
       for (const { mode, planned } of compared.answers)
         if (planned.kind === 'refused') print(`${visible(`${mode}: ${refusalWords(planned.problems)}`)}\n`);
     },
+    async history(all) {
+      if (all.length === 0) return err.write(`${NOTHING_ON_RECORD}\n`);
+      await table(historyRows(all));
+    },
+    explain: (recorded) =>
+      print(explainText(recorded, { style, columns: out.isTerminal ? out.columns : undefined, verbose })),
     event: (event) => progress.event(event),
     switched(result, manifest) {
       progress.end();
@@ -81,7 +91,8 @@ export function humanView({ out, err, style, errStyle, progress, quiet }: HumanP
       const paint = result.error ? style.red : style.green;
       print(`${paint(result.error ? '✗' : '✓')} ${lastLine(result, manifest)}\n`);
       if (result.notRestored.length > 0) err.write(`not as before: ${result.notRestored.join(', ')}\n`);
-      if (result.error) err.write(errorText(result.error, errStyle, modeOf(result, manifest)));
+      for (const error of [result.error, result.restoreError])
+        if (error) err.write(errorText(error, errStyle, modeOf(result, manifest)));
     },
     data: (_, text) => print(visible(text.endsWith('\n') ? text : `${text}\n`)),
     openToAll: (path) => warn([openToAllWords(path)]),
@@ -110,8 +121,11 @@ const STATE_PAINT: Readonly<Record<string, keyof Style>> = {
   unknown: 'red',
 };
 
+const OUTCOME_PAINT: Readonly<Record<string, keyof Style>> = { done: 'green', already: 'green', at: 'yellow' };
+
 function painter(style: Style): (column: string, cell: string) => Paint | undefined {
   return (column, cell) => {
+    if (column === 'OUTCOME') return style[OUTCOME_PAINT[cell.split(/[ ,]/)[0] ?? ''] ?? 'red'];
     if (column === 'STATE') return style[STATE_PAINT[cell.split(/[ ,]/)[0] ?? ''] ?? 'dim'];
     return column === 'SERVICE' || column === 'MODE' ? style.bold : undefined;
   };

@@ -15,6 +15,8 @@ import {
   statusDocument,
   switchDocument,
 } from './documents.ts';
+import { explainDocument } from './explained.ts';
+import { summaryDocument } from './history.ts';
 import { modeOf } from './lines.ts';
 import { planDocument } from './plan-document.ts';
 import type { View } from './view.ts';
@@ -43,6 +45,11 @@ export function jsonView(out: Sink, err: Sink, lines: boolean): View {
       }),
     plan: ({ plan }) => versioned(planDocument(plan)),
     plans: (compared) => versioned(comparedDocument(compared)),
+    history(all) {
+      if (!lines) return versioned({ switches: all.map(summaryDocument) });
+      for (const recorded of all) versioned(summaryDocument(recorded));
+    },
+    explain: (recorded) => versioned(explainDocument(recorded)),
     event: (event) => {
       if (lines) print(eventDocument(event));
     },

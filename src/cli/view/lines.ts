@@ -3,7 +3,7 @@ import type { Status } from '../../app/status.ts';
 import type { GpuReading } from '../../core/facts.ts';
 import type { Manifest } from '../../core/model.ts';
 import { type Plan, RELEASES } from '../../core/plan.ts';
-import { progressOf, stepAtWork, type Underway } from '../../core/record.ts';
+import { progressOf, stepAtWork, type Underway, wentWell } from '../../core/record.ts';
 import type { Event, StepReport, SwitchResult } from '../../core/report.ts';
 import { isDown, type Observation } from '../../core/state.ts';
 import { formatBytes, formatSeconds, GIB } from '../../core/units.ts';
@@ -11,6 +11,7 @@ import { visible } from '../../core/visible.ts';
 import { cardNote } from './memory.ts';
 import { stepWords } from './plan-words.ts';
 import { whyWords } from './reasons.ts';
+import { lastSwitchLine, wayWords } from './recorded.ts';
 import type { Style } from './style.ts';
 import { errorWords } from './words.ts';
 
@@ -27,9 +28,16 @@ export function busyLines({ holder, underway, now }: Status, style: Style): read
   const entry = underway?.isAtWork && underway.entry.by.pid === holder.pid ? underway.entry : undefined;
   const at = entry && stepAtWork(entry);
   const { step, steps } = entry ? progressOf(entry) : { step: 0, steps: 0 };
-  const far = entry ? `, step ${step}/${steps}${at ? `: ${at.kind} ${at.service}` : ''}` : '';
+  const far = entry && entry.phase !== 'run' ? `, step ${step}/${steps}${at ? `: ${at.kind} ${at.service}` : ''}` : '';
   const time = formatSeconds((now.atMs - holder.sinceMs) / 1000);
   return [`${style.yellow('busy')} gpumod ${visible(holder.command)} (pid ${holder.pid}) for ${time}${far}`];
+}
+
+/** How the last switch ended; empty = none is on record. */
+export function lastSwitchLines({ last, now }: Status, style: Style): readonly string[] {
+  if (!last) return [];
+  const line = visible(lastSwitchLine(last, now.atMs));
+  return [wentWell(last) ? style.dim(line) : style.red(line)];
 }
 
 const BAR = 24;
@@ -62,7 +70,7 @@ export function stepLine({ step, outcome, startSeconds, endSeconds, freedBytes }
       : `, ${freedBytes > 0 ? 'freed' : 'took'} ${formatBytes(Math.abs(freedBytes))}`;
   const instead =
     outcome.fallback && outcome.because
-      ? `: ${firstLine(errorWords(outcome.because).what)}; ${PAST[outcome.fallback]} instead`
+      ? `: ${firstLine(errorWords(outcome.because).what)}; ${INSTEAD_DONE[outcome.fallback]} instead`
       : '';
   return `${time} ${stepWords(step)} (${formatSeconds(endSeconds - startSeconds)})${moved}${instead}`;
 }
@@ -86,7 +94,7 @@ export function modeOf({ target }: SwitchResult, { modes }: Manifest): string | 
 }
 
 const INSTEAD = { 'level-1': 'level 1', stop: 'stop', restart: 'restart' } as const;
-const PAST = { 'level-1': 'asleep at level 1', stop: 'stopped', restart: 'restarted' } as const;
+export const INSTEAD_DONE = { 'level-1': 'asleep at level 1', stop: 'stopped', restart: 'restarted' } as const;
 
 /** Lines for what happens between steps; undefined = nothing to say. */
 export function eventLine(event: Event): string | undefined {
@@ -103,6 +111,12 @@ export function eventLine(event: Event): string | undefined {
       return `warning: this switch can't be written down, and goes on: ${event.reason}`;
     case 'interrupted':
       return interruptedLine(event.entry);
+    case 'running':
+      return `${event.mode} holds: running ${event.program}`;
+    case 'giving-back':
+      return 'giving back: restoring what was there before';
+    case 'gone':
+      return `no longer in the manifest, and left alone: ${event.services.join(', ')}`;
     case 'stopping':
       return 'stopping: what runs is brought to its end, nothing else begins (once more: leave at once)';
     default:
@@ -113,12 +127,13 @@ export function eventLine(event: Event): string | undefined {
 /** `interrupted switch code→rag at step 3/6 (gpumod mode switch rag, pid 4711)` */
 export function interruptedLine(entry: Underway): string {
   const { step, steps } = progressOf(entry);
-  const way = entry.isMode ? `switch ${entry.from ?? 'none'}→${entry.target}` : entry.command;
-  const where =
-    entry.phase === 'run'
-      ? 'while a command ran in it'
-      : `at step ${step}/${steps}${entry.phase === 'restore' ? ' of the way back' : ''}`;
-  return `interrupted ${way} ${where} (gpumod ${entry.command}, pid ${entry.by.pid})`;
+  const runs = entry.phase === 'run';
+  const way = runs ? entry.command.split(' -- ')[0] : wayWords(entry);
+  const where = runs
+    ? 'while a command ran'
+    : `at step ${step}/${steps}${entry.phase === 'restore' ? ' of the way back' : ''}`;
+  const back = entry.isMode ? '; the way back: gpumod back' : '';
+  return `interrupted ${way} ${where} (gpumod ${entry.command}, pid ${entry.by.pid})${back}`;
 }
 
 /** `rag: 2 awake, 1 asleep, 5 stopped · 8.6/24.0 GiB · 6.4 s (plan 6.0 s, engines 6.2 s)` */
@@ -130,6 +145,7 @@ export function lastLine(result: SwitchResult, manifest: Manifest): string {
     const already = manifest.modes.has(target) ? `already in ${target}` : `${target}: already so`;
     return `${already}, nothing changed: ${facts}`;
   }
+  if (end === 'given-back' || end === 'not-given-back') return `${target}${head}: ${facts}`; // the time was the command's
   const times = `${formatSeconds(durationSeconds)} (plan ${formatSeconds(plan.makespanSeconds)}, engines ${formatSeconds(engineSeconds)})`;
   return `${target}${head}: ${facts} · ${times}`;
 }
@@ -158,6 +174,8 @@ const HEADS: Readonly<Record<SwitchResult['end'], string>> = {
   restored: ' NOT reached, what was before is restored',
   untouched: ' NOT reached, nothing has changed',
   left: ' NOT reached and NOT restored',
+  'given-back': ' given back',
+  'not-given-back': ' NOT given back',
 };
 
 function countsOf({ services }: Observation): string {

@@ -31,6 +31,7 @@ export function openView(options: Readonly<Record<string, unknown>>, { stdout, s
         errStyle,
         progress,
         quiet,
+        verbose,
       });
     }
   }

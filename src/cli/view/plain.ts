@@ -2,8 +2,10 @@
 
 import { visible } from '../../core/visible.ts';
 import type { Sink } from '../parts.ts';
+import { explainLines } from './explained.ts';
+import { historyRows, NOTHING_ON_RECORD } from './history.ts';
 import { errorText } from './human.ts';
-import { busyLines, fallbackText, gpuLines, lastLine, modeOf } from './lines.ts';
+import { busyLines, fallbackText, gpuLines, lastLine, lastSwitchLines, modeOf } from './lines.ts';
 import { warningsOf, warningWords } from './plan-words.ts';
 import type { Progress } from './progress.ts';
 import { comparedRows, modeMemberRows, modeRows, planRows, type Rows, serviceRows } from './rows.ts';
@@ -19,7 +21,8 @@ export function plainView(out: Sink, err: Sink, progress: Progress, quiet: boole
   return {
     status(status) {
       print(`mode\t${status.current.kind === 'mode' ? status.current.mode : 'none'}\n`);
-      for (const line of busyLines(status, style)) err.write(visible(`${line}\n`));
+      for (const line of [...busyLines(status, style), ...lastSwitchLines(status, style)])
+        err.write(visible(`${line}\n`));
       if (status.now.gpu.kind === 'measured')
         for (const { index, usedBytes, totalBytes } of status.now.gpu.gpus)
           print(`gpu\t${index}\t${usedBytes ?? '-'}\t${totalBytes ?? '-'}\n`);
@@ -46,12 +49,18 @@ export function plainView(out: Sink, err: Sink, progress: Progress, quiet: boole
       for (const warning of warningsOf(compared)) err.write(visible(`warning: ${warning}\n`));
       table(comparedRows(compared));
     },
+    history(all) {
+      if (all.length === 0) err.write(`${NOTHING_ON_RECORD}\n`);
+      table(historyRows(all));
+    },
+    explain: (recorded) => print(explainLines(recorded)),
     event: (event) => progress.event(event),
     switched(result, manifest) {
       if (quiet && !result.error) return err.write(fallbackText(result));
       print(`${lastLine(result, manifest)}\n`);
       if (result.notRestored.length > 0) err.write(`not as before: ${result.notRestored.join(', ')}\n`);
-      if (result.error) err.write(errorText(result.error, style, modeOf(result, manifest)));
+      for (const error of [result.error, result.restoreError])
+        if (error) err.write(errorText(error, style, modeOf(result, manifest)));
     },
     data: (_, text) => print(text.endsWith('\n') ? text : `${text}\n`),
     openToAll: (path) => err.write(visible(`warning: ${openToAllWords(path)}\n`)),

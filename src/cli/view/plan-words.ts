@@ -45,7 +45,7 @@ export function barWords({ level, why, sinceMs }: Pick<Barred, 'level' | 'sinceM
 }
 
 /** `sleep vllm-chat L1`. */
-export function stepWords(step: Step): string {
+export function stepWords(step: Pick<Step, 'kind' | 'service' | 'level'>): string {
   const level = step.kind === 'sleep' && step.level !== undefined ? ` L${step.level}` : '';
   return `${step.kind} ${step.service}${level}`;
 }

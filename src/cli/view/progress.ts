@@ -50,7 +50,9 @@ export function openProgress(
   env: Readonly<Record<string, string | undefined>>,
 ): Progress {
   if (wish.how === 'quiet') return SILENT;
-  const moving = wish.how === 'auto' && err.isTerminal && env['TERM'] !== 'dumb' && !env['CI'];
+  // Some terminals tell no width (serial lines, `script`): the spinner would clear without end.
+  const canMove = err.isTerminal && (err.columns ?? 0) > 0 && env['TERM'] !== 'dumb' && !env['CI'];
+  const moving = wish.how === 'auto' && canMove;
   return moving ? liveProgress(err, style, wish) : lineProgress(err, wish.verbose);
 }
 

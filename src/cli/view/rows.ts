@@ -72,7 +72,12 @@ function portOf(service: Service): string {
 
 function upCell(seen: ObservedService | undefined, nowMs: number): string {
   if (seen?.unit?.activeSinceMs === undefined || seen.state.kind === 'stopped') return '';
-  const seconds = Math.max(0, Math.round((nowMs - seen.unit.activeSinceMs) / 1000));
+  return roughly(Math.max(0, nowMs - seen.unit.activeSinceMs) / 1000);
+}
+
+/** `87 s`, `12 min`, `3 h`, `5 d`. */
+export function roughly(exactly: number): string {
+  const seconds = Math.round(exactly);
   if (seconds < 120) return `${seconds} s`;
   if (seconds < 7200) return `${Math.round(seconds / 60)} min`;
   return seconds < 172_800 ? `${Math.round(seconds / 3600)} h` : `${Math.round(seconds / 86_400)} d`;

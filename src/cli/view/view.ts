@@ -1,4 +1,5 @@
 /** What a command can show; one implementation a format, chosen once. */
+import type { Recorded } from '../../app/history.ts';
 import type { PlannedMode, PlannedModes } from '../../app/plan-mode.ts';
 import type { Status } from '../../app/status.ts';
 import type { AnyGpumodError } from '../../core/errors.ts';
@@ -18,6 +19,10 @@ export interface View {
   plan(planned: PlannedMode, manifest: Manifest): Promise<void> | void;
   /** Several modes beside each other. */
   plans(planned: PlannedModes): Promise<void> | void;
+  /** Oldest first. */
+  history(all: readonly Recorded[]): Promise<void> | void;
+  /** One of them. */
+  explain(recorded: Recorded): void;
   /** While a switch runs. */
   event(event: Event): void;
   switched(result: SwitchResult, manifest: Manifest): Promise<void> | void;

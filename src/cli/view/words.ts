@@ -45,13 +45,26 @@ const WORDS: Words = {
     what: `there is no mode '${mode}'${meant(mode, known)}`,
     hint: 'see: gpumod mode list',
   }),
+  'cannot-run': ({ program, reason, untouched }) => ({
+    what: `can't run ${program}: ${NOT_RUN[reason] ?? reason}${untouched ? '; nothing was changed' : ''}`,
+    hint: 'say it with its path, after --: gpumod run --mode NAME -- /path/to/it',
+  }),
+  'not-given-back': ({ program, end: { code, signal, notRun } }) => ({
+    what: `what was there before is not restored; ${program} itself ${notRun ? "can't be run" : signal ? `was ended by ${signal}` : `ended with exit code ${code}`}`,
+    hint: `${STATUS}; to try again: gpumod back`,
+  }),
+  'no-mode-before': () => ({
+    what: 'no mode before is known: no switch is in the history; nothing was changed',
+    hint: 'see: gpumod mode list',
+  }),
   'no-such-service': ({ service, known }) => ({
     what: `there is no service '${service}'${meant(service, known)}`,
     hint: 'see: gpumod service list',
   }),
-  refused: ({ mode, problems }) => ({
+  'no-such-record': recordWords,
+  refused: ({ mode, problems, isRestore }) => ({
     what: [
-      `'${mode}' can't be reached; nothing was changed:`,
+      isRestore ? 'there is no way back to what was there before:' : `'${mode}' can't be reached; nothing was changed:`,
       ...problems.map((problem) => `  ${problemWords(problem)}`),
     ].join('\n'),
     hint: problemHint(problems),
@@ -148,9 +161,16 @@ const WORDS: Words = {
   }),
   'timed-out': ({ what, afterMs, service, lastly }) => ({
     what: `${service ? `${service}: ` : ''}${TIMED[what] ?? what} took longer than ${formatSeconds(afterMs / 1000)}${lastly ? `; in the end: ${whyWords(lastly)}` : ''}`,
-    hint: service ? `see: gpumod service status ${service}; gpumod service logs ${service}` : STATUS,
+    hint: service
+      ? `see: gpumod service status ${service}; gpumod service logs ${service}`
+      : what === 'restore'
+        ? `${STATUS}; to try again: gpumod back`
+        : STATUS,
   }),
-  interrupted: ({ signal }) => ({ what: `interrupted by ${signal}`, hint: `${STATUS}; to go on, say the same again` }),
+  interrupted: ({ signal, untouched }) => ({
+    what: `interrupted by ${signal}${untouched ? '; nothing was changed' : ''}`,
+    hint: `${STATUS}; to go on, say the same again`,
+  }),
   'not-in-state': ({ wanted, actual }) => ({ what: `not in '${wanted}': ${actual}`, hint: STATUS }),
 };
 
@@ -158,6 +178,15 @@ const closing = (path: string): string => `chmod o-w ${path}`;
 
 export function openToAllWords(path: string): string {
   return `every user can write to ${path}, and so to the manifest; close it: ${closing(path)}`;
+}
+
+function recordWords({ id, records, candidates }: Details['no-such-record']): Told {
+  if (records === 0) return { what: 'no switch is on record yet' };
+  const hint = 'see: gpumod history';
+  if (candidates.length > 1)
+    return { what: `'${id}' is the beginning of several: ${candidates.slice(-8).join(', ')}`, hint };
+  const [meant] = candidates;
+  return { what: `there is no switch '${id}' on record${meant ? ` (did you mean '${meant}'?)` : ''}`, hint };
 }
 
 const NOT_RUN: Readonly<Record<string, string>> = {
@@ -177,6 +206,9 @@ function lockedWords({ waitedMs, by, forMs = 0, doing }: Details['locked']): str
 
 const TIMED: Readonly<Record<string, string>> = {
   switch: 'the switch (--timeout)',
+  restore: 'the way back',
+  wait: 'another gpumod',
+  look: 'the look at the end',
   step: 'a step',
   start: "the unit's start",
   stop: "the unit's stop",
@@ -185,12 +217,17 @@ const TIMED: Readonly<Record<string, string>> = {
   wake: 'waking',
 };
 
+/** Also of one that another version has written down. */
+export function isKnownCode(code: string): code is ErrorCode {
+  return Object.hasOwn(WORDS, code);
+}
+
 /** `mode`: what was being switched to. */
 export function errorWords(error: AnyGpumodError, mode?: string): Told {
   const words = WORDS[error.code] as (details: AnyGpumodError['details']) => Told;
   const told = words(error.details);
   if (error.code !== 'interrupted' || mode === undefined) return told;
-  return { ...told, hint: `${STATUS}; to go on: gpumod mode switch ${mode}` };
+  return { ...told, hint: `${STATUS}; to go on: gpumod mode switch ${mode}; or back: gpumod back` };
 }
 
 function meant(name: string, known: readonly string[]): string {

@@ -29,7 +29,7 @@ export async function takeCommand(
   { exec }: ExecStep,
   signal: AbortSignal,
 ): Promise<void> {
-  const end = await run(parts, service, exec, signal);
+  const end = await run(parts, service, exec, signal, { changes: true });
   if (end.code !== 0) throw new GpumodError('command-failed', { service: service.name, program: exec[0], ...end });
 }
 
@@ -42,9 +42,16 @@ interface End {
   readonly reason: string;
 }
 
-async function run(parts: DriverParts, service: GenericService, argv: Argv, signal: AbortSignal): Promise<End> {
+async function run(
+  parts: DriverParts,
+  service: GenericService,
+  argv: Argv,
+  signal: AbortSignal,
+  how: { readonly changes?: true } = {},
+): Promise<End> {
   try {
-    const end = await parts.run.run([...argv], { signal, maxBytes: MAX_OUTPUT_BYTES, env: surroundings(service) });
+    const options = { signal, maxBytes: MAX_OUTPUT_BYTES, env: surroundings(service), ...how };
+    const end = await parts.run.run([...argv], options);
     const reason = lastLine(end.stderr) ?? lastLine(end.stdout) ?? '';
     return {
       reason: brief(reason),

@@ -1,12 +1,12 @@
 /** Requests of a manifest entry: a probe that tells a state, a step that changes it. */
 import { isDeepStrictEqual } from 'node:util';
 import { GpumodError, isGpumodError } from '../../core/errors.ts';
-import type { EngineFacts } from '../../core/facts.ts';
 import type { HttpProbe, HttpService, HttpStep } from '../../core/model.ts';
 import type { HttpResponse } from '../../io/http.ts';
 import { factsOfAnswer, isOk, jsonOf } from '../answer.ts';
 import type { DriverParts } from '../driver.ts';
-import { refused, type Say, type Talk } from '../talk.ts';
+import { hiddenIn, requestName } from '../request-name.ts';
+import { refused, type Say, type Talk, without } from '../talk.ts';
 import { valueAt } from './pointer.ts';
 import type { Told } from './state.ts';
 
@@ -17,9 +17,11 @@ export async function askRequest(
   probe: HttpProbe,
   talk: Talk,
 ): Promise<Told> {
-  const answer = await talk.ask(probe.method, probe.path, await contentOf(parts, service, probe));
-  const no: Told = { kind: 'no', facts: whenNo(probe, answer) };
-  const unclear: Told = { kind: 'unclear', facts: factsOfAnswer(`${probe.method} ${probe.path}`, answer) };
+  const say = await contentOf(parts, service, probe);
+  const answer = await talk.ask(probe.method, probe.path, say);
+  const facts = factsOfAnswer(nameOfRequest(probe), without(answer, say.untold));
+  const no: Told = { kind: 'no', facts: isLoading(probe, answer) ? { kind: 'loading' } : facts };
+  const unclear: Told = { kind: 'unclear', facts };
   if (!hasStatus(probe, answer)) return tellsNothing(answer) ? unclear : no;
   if (probe.json === undefined) return { kind: 'yes' };
   const value = valueAt(jsonOf(answer), probe.json);
@@ -33,22 +35,34 @@ export async function takeRequest(parts: DriverParts, service: HttpService, step
   const { method, path, status } = step;
   const say = await contentOf(parts, service, step);
   const answer = await talk.tell(method, path, { ...say, ...(status === undefined ? {} : { accept: [status] }) });
-  if (!hasStatus(step, answer)) throw refused(service, nameOfRequest(step), answer);
+  if (!hasStatus(step, answer)) throw refused(service, nameOfRequest(step), without(answer, say.untold));
 }
 
-export const nameOfRequest = ({ method, path }: HttpStep): string => `${method} ${path}`;
+export const nameOfRequest = ({ method, path }: Pick<HttpStep, 'method' | 'path'>): string => requestName(method, path);
 
 /** Names in lower case: a header of the entry takes the place of one of ours. */
 async function contentOf(
   parts: DriverParts,
   service: HttpService,
-  step: Pick<HttpStep, 'body' | 'headers'>,
-): Promise<Say> {
+  step: Pick<HttpStep, 'path' | 'body' | 'headers'>,
+): Promise<Say & Required<Pick<Say, 'untold'>>> {
   const { body } = step;
+  const headers = await headersOf(parts, service, step);
+  const texts = [...Object.values(headers), ...hiddenIn(step.path), ...textsIn(body)];
   return {
-    headers: await headersOf(parts, service, step),
+    headers,
+    untold: texts.filter((text) => text.length >= SHORTEST_KEY),
     ...(typeof body === 'string' ? { text: body } : body === undefined ? {} : { json: body }),
   };
+}
+
+/** A shorter one is no secret, and without it an answer may make no sense. */
+const SHORTEST_KEY = 6;
+
+/** Any of them may be a key that came from the environment. */
+function textsIn(body: unknown): readonly string[] {
+  if (typeof body === 'string') return [body];
+  return typeof body === 'object' && body !== null ? Object.values(body).flatMap(textsIn) : [];
 }
 
 /** Throws `secret-missing`, which names the header. */
@@ -83,7 +97,6 @@ function tellsNothing({ status }: HttpResponse): boolean {
 const LOADING = 503;
 
 /** It says that it loads, or it is understood and says that it is not ready. */
-function whenNo(probe: HttpProbe, answer: HttpResponse): EngineFacts {
-  if (answer.status === LOADING || hasStatus(probe, answer)) return { kind: 'loading' };
-  return factsOfAnswer(`${probe.method} ${probe.path}`, answer);
+function isLoading(probe: HttpProbe, answer: HttpResponse): boolean {
+  return answer.status === LOADING || hasStatus(probe, answer);
 }

@@ -88,6 +88,7 @@ describe('observe', () => {
     ]);
     expect(seen[0]?.mainPid).toBe(seen[1]?.mainPid);
     expect(await units.stop(alias, { signal: soon() })).toMatchObject({ ok: true });
+    expect((await observe(alias, unit)).map(({ id }) => id)).toEqual([unit, undefined]); // at rest too
     expect((await observe(unit))[0]?.active).toBe('inactive');
   });
 

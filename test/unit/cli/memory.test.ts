@@ -62,7 +62,9 @@ const progress: Progress = { event: () => {}, end: () => {} };
 const shown = async (gpu: GpuReading, columns?: number) => {
   const out = sink(columns);
   const style = styleFor(false);
-  await humanView({ out, err: sink(), style, errStyle: style, progress, quiet: false }).status(statusOf(gpu));
+  await humanView({ out, err: sink(), style, errStyle: style, progress, quiet: false, verbose: false }).status(
+    statusOf(gpu),
+  );
   return out.text;
 };
 const line = (text: string, word: string) => text.split('\n').find((each) => each.includes(word));

@@ -31,9 +31,9 @@ function shown(options: Readonly<Record<string, unknown>> = {}, columns?: number
   return { view: openView(options, parts), texts };
 }
 
-async function switched(here: World, options: Readonly<Record<string, unknown>>, stop = never()) {
+async function switched(here: World, options: Readonly<Record<string, unknown>>) {
   const { view, texts } = shown(options);
-  const how = { cold: false, force: false, onFailure: 'restore', stop } as const;
+  const how = { cold: false, force: false, onFailure: 'restore', stop: never() } as const;
   await view.switched(await switchMode(box, 'find', how, here.host, view.event), box);
   return texts;
 }
@@ -54,11 +54,30 @@ describe('a quiet switch', () => {
   );
 });
 
+it('moves nothing on a terminal that tells no width', async () => {
+  for (const [columns, first] of [
+    [0, '+'],
+    [80, '\u001b[32m✓'],
+  ] as const) {
+    const { view, texts } = shown({ color: 'always' }, columns);
+    const how = { cold: false, force: false, onFailure: 'restore', stop: never() } as const;
+    await switchMode(box, 'find', how, world(box, { embed: 'asleep' }).host, view.event);
+    expect(texts.stderr.startsWith(first)).toBe(true);
+  }
+});
+
 describe('a switch that was interrupted', () => {
-  const cut = () => AbortSignal.abort(new GpumodError('interrupted', { signal: 'SIGINT' }));
   it.each([{}, { output: 'plain' }, { json: true }])('names the command to go on with: %o', async (options) => {
-    const { stdout, stderr } = await switched(world(box, { chat: 'awake' }), options, cut());
-    expect(stdout + stderr).toContain('see: gpumod status; to go on: gpumod mode switch find');
+    const { view, texts } = shown(options);
+    const stop = new AbortController();
+    const how = { cold: false, force: false, onFailure: 'restore', stop: stop.signal } as const;
+    const result = await switchMode(box, 'find', how, world(box, { chat: 'awake' }).host, () =>
+      stop.abort(new GpumodError('interrupted', { signal: 'SIGINT' })),
+    );
+    await view.switched(result, box);
+    expect(texts.stdout + texts.stderr).toContain(
+      'see: gpumod status; to go on: gpumod mode switch find; or back: gpumod back',
+    );
   });
 });
 

@@ -13,7 +13,11 @@ const EXAMPLES: { readonly [C in ErrorCode]: Details[C] } = {
     issues: [{ file: 'a.yaml', line: 3, col: 5, path: 'modes.rag', message: 'unknown service', suggestion: 'chat' }],
   },
   'no-such-mode': { mode: 'rga', known: ['rag', 'code'] },
+  'no-mode-before': {},
+  'cannot-run': { program: 'train.sh', reason: 'ENOENT', untouched: true },
+  'not-given-back': { program: 'train.sh', end: { code: 3 } },
   'no-such-service': { service: 'x', known: ['chat'] },
+  'no-such-record': { id: 'mk', records: 3, candidates: ['mka', 'mkb'] },
   refused: {
     mode: 'all',
     problems: [
@@ -158,8 +162,23 @@ it('time that ran out asks for no url of a service that may have none', () =>
     'batch: getting ready took longer than 5.0 s → see: gpumod service status batch; gpumod service logs batch',
   ));
 
+it('an interruption of what had not begun says that nothing was changed', () =>
+  expect(said('interrupted', { signal: 'SIGINT', untouched: true })).toBe(
+    'interrupted by SIGINT; nothing was changed → see: gpumod status; to go on, say the same again',
+  ));
+
+it('a way back that took too long, and one that there is not', () => {
+  expect(said('timed-out', { what: 'restore', afterMs: 600_000 })).toBe(
+    'the way back took longer than 10 min 0 s → see: gpumod status; to try again: gpumod back',
+  );
+  const problems = [{ code: 'unit-not-found', service: 'a', unit: 'a.service' }] as const;
+  expect(said('refused', { mode: 'rag', problems, isRestore: true })).toMatch(
+    /^there is no way back to what was there before:\n {2}a: systemd knows no unit a\.service/,
+  );
+});
+
 it('an interruption names the command to go on with, where that is known', () => {
   expect(said('interrupted', { signal: 'SIGINT' }, 'rag')).toBe(
-    'interrupted by SIGINT → see: gpumod status; to go on: gpumod mode switch rag',
+    'interrupted by SIGINT → see: gpumod status; to go on: gpumod mode switch rag; or back: gpumod back',
   );
 });

@@ -44,6 +44,12 @@ it('adds cgroup, command, and whose it is when it is not ours; of every kind of 
   ]);
 });
 
+it("takes the path that systemd keeps, where a container's host shows the other as the root", async () => {
+  const known = knowing({ 2: '9:name=systemd:/\n0::/user.slice/chat.service\n', 4: '1:name=systemd:/\n0::/\n' });
+  const found = await described(reading(2, 4), known);
+  expect(found?.map(({ cgroup }) => cgroup)).toEqual(['/user.slice/chat.service', '/']);
+});
+
 it('leaves a process that is not here as the tool tells it', async () =>
   expect(await described(reading(9), knowing({}))).toEqual([
     { gpu: 0, pid: 9, bytes: 1, command: 'as the tool says' },

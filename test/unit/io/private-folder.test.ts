@@ -56,6 +56,17 @@ describe('a folder of its own', () => {
     expect(modeOf(at('own/log'))).toBe(0o600);
   });
 
+  it('reads its lines from their end, whole ones only', async () => {
+    await folder().write('log', 'one\ntw\u00f6\nthree\n');
+    expect(await folder().tail('log', 100)).toBe('one\ntw\u00f6\nthree\n');
+    expect(await folder().tail('log', 11)).toBe('tw\u00f6\nthree\n');
+    expect(await folder().tail('log', 10)).toBe('three\n');
+    expect(await folder().tail('log', 5)).toBe('');
+    expect(await failure(folder().tail('none', 5))).toMatch(/^missing/);
+    symlinkSync(at('own/log'), at('own/link'));
+    expect(await failure(folder().tail('link', 100))).toMatch(/^denied/);
+  });
+
   it('reads up to a limit, and only text', async () => {
     await folder().write('a', 'x'.repeat(10));
     expect(await failure(folder().read('a', 9))).toBe('too-large: /own/a: more than 9 bytes');

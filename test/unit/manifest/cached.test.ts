@@ -17,6 +17,7 @@ function disk(text = TEXT) {
     write: async (name, copy) => {
       contents[`/cache/${name}`] = copy;
     },
+    tail: async () => '',
     append: async () => 0,
     remove: async () => {},
     prepare: async () => {},

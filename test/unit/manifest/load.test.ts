@@ -80,6 +80,7 @@ describe('the complete example', () => {
     expect(manifest).toMatchObject({
       files: ['/m.yaml'],
       onFailure: 'restore',
+      restoreMs: 600e3,
       gpuReserveBytes: 512 * MIB,
       hostReserveBytes: 4096 * MIB,
     });
@@ -387,7 +388,8 @@ describe('a folder', () => {
       files: memoryFiles({
         '/etc/gpumod/20-b.yml': 'version: 1\nservices: {b: {engine: none}}\ndefaults: {timeouts: {start: 1}}\n',
         '/etc/gpumod/10-a.yaml': 'version: 1\nservices: {a: {engine: none}}\nmodes: {m: {services: [b, a]}}\n',
-        '/etc/gpumod/30-c.yaml': 'version: 1\ndefaults: {idle: keep, timeouts: {stop: 2}}\ngpus: {reserve: 0B}\n',
+        '/etc/gpumod/30-c.yaml':
+          'version: 1\ndefaults: {idle: keep, timeouts: {stop: 2, restore: 3}}\ngpus: {reserve: 0B}\n',
         '/etc/gpumod/.40-d.yaml': 'not read',
         '/etc/gpumod/50-e.yaml.bak': 'not read',
       }),
@@ -396,6 +398,7 @@ describe('a folder', () => {
     expect(manifest.gpuReserveBytes).toBe(0);
     expect([...manifest.services.keys()]).toEqual(['a', 'b']);
     expect(manifest.services.get('a')).toMatchObject({ idle: 'keep', timeouts: { startMs: 1e3, stopMs: 2e3 } });
+    expect(manifest.restoreMs).toBe(3e3);
   });
 
   it('tells the faults of all its files, in their order', async () => {

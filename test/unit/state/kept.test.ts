@@ -108,6 +108,26 @@ describe('the history', () => {
     expect((await stat(`${dir}/history.jsonl`)).mode & 0o777).toBe(0o600);
   });
 
+  it('tells the last from the end of the file alone, however long it is', async () => {
+    expect(await open().last()).toBeUndefined();
+    await open().append(past('a'));
+    await open().append({ ...past('b'), command: 'x'.repeat(300_000) });
+    expect((await open().last())?.id).toBe('b');
+    await appendFile(`${dir}/history.jsonl`, JSON.stringify(past('c')).slice(0, 40));
+    expect((await open().last())?.id).toBe('b');
+    await open().append(past('d'));
+    const asked: number[] = [];
+    const unread = async () => {
+      throw new Error('the whole file was read');
+    };
+    const tail = (name: string, bytes: number) => {
+      asked.push(bytes);
+      return privately(dir).tail(name, bytes);
+    };
+    expect((await openHistory({ ...privately(dir), read: unread, tail }).last())?.id).toBe('d');
+    expect(asked).toEqual([64 * 1024]);
+  });
+
   it('loses a line that was cut short, and no other', async () => {
     await open().append(past('a'));
     await appendFile(`${dir}/history.jsonl`, JSON.stringify(past('b')).slice(0, 40));

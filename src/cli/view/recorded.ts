@@ -1,0 +1,74 @@
+/** Switches on record in words: when, which way, how they ended, and errors that another version may have written down. */
+import { isOver, type Recorded } from '../../app/history.ts';
+import { type AnyGpumodError, GpumodError } from '../../core/errors.ts';
+import {
+  type HistoryEntry,
+  type RecordedError,
+  type RecordedState,
+  type SwitchRecord,
+  wentWell,
+} from '../../core/record.ts';
+import { formatSeconds } from '../../core/units.ts';
+import { roughly } from './rows.ts';
+import { errorWords, isKnownCode, type Told } from './words.ts';
+
+/** Local time: `2026-11-21 14:03:12`. */
+export function whenWords(ms: number): string {
+  const at = new Date(ms);
+  if (Number.isNaN(at.getTime())) return '?';
+  const two = (number: number) => String(number).padStart(2, '0');
+  const day = [at.getFullYear(), two(at.getMonth() + 1), two(at.getDate())].join('-');
+  return `${day} ${[at.getHours(), at.getMinutes(), at.getSeconds()].map(two).join(':')}`;
+}
+
+/** `switch code→rag`; of a service the command. */
+export function wayWords({ isMode, from, target, command }: SwitchRecord): string {
+  return isMode ? `switch ${from ?? 'none'}→${target}` : command;
+}
+
+const OUTCOMES: Readonly<Record<HistoryEntry['end'], string>> = {
+  reached: 'done',
+  unchanged: 'already so',
+  restored: 'FAILED, restored',
+  untouched: 'FAILED, nothing changed',
+  left: 'FAILED, not restored',
+  'given-back': 'done, and given back',
+  'not-given-back': 'FAILED, not given back',
+  interrupted: 'INTERRUPTED',
+};
+
+export function outcomeWords(recorded: Recorded): string {
+  if (!isOver(recorded)) return 'at work';
+  if (recorded.error?.code !== 'interrupted') return OUTCOMES[recorded.end] ?? recorded.end;
+  return recorded.end === 'left' ? 'STOPPED half way' : 'STOPPED';
+}
+
+/** `last: switch code→rag 12 min ago, 6.4 s`; `... FAILED 12 min ago: gpumod explain`. */
+export function lastSwitchLine(last: HistoryEntry, nowMs: number): string {
+  const { durationSeconds } = last;
+  const ago = `${roughly(Math.max(0, nowMs - endMsOf(last)) / 1000)} ago`;
+  if (!wentWell(last)) return `last: ${wayWords(last)} ${outcomeWords(last).split(/[ ,]/)[0]} ${ago}: gpumod explain`;
+  return `last: ${wayWords(last)} ${ago}${durationSeconds === undefined ? '' : `, ${formatSeconds(durationSeconds)}`}`;
+}
+
+function endMsOf({ beganMs, durationSeconds = 0 }: HistoryEntry): number {
+  return beganMs + durationSeconds * 1000;
+}
+
+/** `asleep L1`. */
+export function recordedStateWords({ state, level }: RecordedState): string {
+  return state === 'sleeping' ? `asleep${level === undefined ? '' : ` L${level}`}` : state;
+}
+
+/** The one place where what was written down becomes an error again. Details of another version may not fit its words. */
+export function recordedWords({ code, details }: RecordedError, mode?: string): Told {
+  try {
+    if (isKnownCode(code)) {
+      const told = errorWords(new GpumodError(code, details as never) as AnyGpumodError, mode);
+      if (!/\b(undefined|NaN)\b/.test(told.what)) return told;
+    }
+  } catch {
+    // As it stands on the disk, then.
+  }
+  return { what: `${code}: ${JSON.stringify(details) ?? ''}` };
+}
