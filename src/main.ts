@@ -111,6 +111,17 @@ const askAt =
     }
   };
 
+async function realHost() {
+  const { openRealHost } = await import('./real-host.ts');
+  const nodeMajor = Number.parseInt(process.versions.node, 10);
+  const kill = (pid: number, signal: 'SIGKILL' | 0) => process.kill(pid, signal);
+  const own = { secrets: await secretTexts(), hide: secrets.hide };
+  return openRealHost({ env, uid, pid: process.pid, home, nodeMajor, kill, ...own });
+}
+
+/** Beside the bundle this file becomes part of. */
+const SCHEMA = new URL('../modes/gpumod.schema.json', import.meta.url).pathname;
+
 const stop = stopOnSignal();
 const secrets = openSecrets();
 let texts: Promise<SecretTexts> | undefined;
@@ -157,16 +168,17 @@ const parts: Parts = {
   manifestPaths: async (path) => (await import('./manifest/locate.ts')).locateManifest(await where(path)),
   manifestSchema: async () => (await import('./manifest/json-schema.ts')).manifestJsonSchema(),
   async openHost(how) {
-    const { openRealHost } = await import('./real-host.ts');
-    const nodeMajor = Number.parseInt(process.versions.node, 10);
-    const kill = (pid: number, signal: 'SIGKILL' | 0) => process.kill(pid, signal);
-    const own = { secrets: await secretTexts(), hide: secrets.hide };
-    const host = openRealHost({ env, uid, pid: process.pid, home, nodeMajor, kill, ...own });
+    const host = await realHost();
     if (how !== 'cold') host.warm();
     return host;
   },
   obstacleTo: async (program) => (await import('./io/program.ts')).obstacleTo(program, env),
   runProgram,
+  async openInit() {
+    const [{ files }, { newFiles }] = await Promise.all([where(undefined), import('./io/new-file.ts')]);
+    const host = await realHost();
+    return { host, files: { ...files, ...newFiles }, env, home, uid, schema: SCHEMA, running: host.running };
+  },
   openDemo: async (speed) => (await import('./demo-host.ts')).openDemoHost({ speed, node: process.execPath }),
 };
 

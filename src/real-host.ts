@@ -1,6 +1,7 @@
 /** The real machine: systemd over D-Bus, engines over HTTP, the GPU tool; each part is loaded and opened on first use. */
 import { openCallLog } from './core/calls.ts';
 import { GpumodError } from './core/errors.ts';
+import type { UnitFacts } from './core/facts.ts';
 import type { Scope, Secret, Service } from './core/model.ts';
 import { ownFolder } from './core/own-folders.ts';
 import type { Driver } from './engines/driver.ts';
@@ -26,6 +27,7 @@ import { openJournal } from './systemd/journal.ts';
 import { ancestors, commandOf } from './systemd/lineage.ts';
 import { recordedUnits } from './systemd/on-record.ts';
 import { openOwner } from './systemd/owner.ts';
+import { type RunningCommand, runningCommands } from './systemd/running.ts';
 import { openSystemd } from './systemd/systemd.ts';
 import type { Units } from './systemd/units.ts';
 
@@ -46,6 +48,8 @@ export interface Surroundings {
 /** Opens nothing yet; `warm` begins with what takes longest, while the manifest is read. */
 export interface RealHost extends Host {
   warm(): void;
+  /** What a unit's processes were started as; what does not tell soon is left out. */
+  running(unit: UnitFacts, signal: AbortSignal): Promise<readonly RunningCommand[]>;
 }
 
 export function openRealHost({ env, uid, pid, home, nodeMajor, kill, secrets, hide }: Surroundings): RealHost {
@@ -111,6 +115,7 @@ export function openRealHost({ env, uid, pid, home, nodeMajor, kill, secrets, hi
     hostMemory,
     ...state,
     owner: openOwner({ processes: systemProcesses, clock, uid }),
+    running: (unit, signal) => runningCommands(systemProcesses, unit, clock.deadline(COMMAND_MS, signal)),
     warm() {
       // Nearly every manifest is about the user's own manager; one that is not pays a connection for nothing.
       const connecting = units('user').then((opened) =>

@@ -15,17 +15,39 @@ export interface CommandSpec {
   readonly path: string;
   readonly aliasOf?: string;
   readonly args?: string;
+  /** What its argument may be, where that is a fixed set. */
+  readonly choices?: readonly string[];
   readonly help: string;
   readonly options?: readonly OptionSpec[];
+  /** What `-o` takes beside the formats of every command. */
+  readonly formats?: readonly string[];
+  /** None only of what is hidden. */
   readonly examples?: readonly string[];
+  /** Not for people: in no help, manual page or completion. */
+  readonly hidden?: true;
   /** Which of `actions/` carries it out: they are loaded when a command is known. */
   readonly action: ActionName;
 }
 
+export const SHELLS = ['bash', 'zsh', 'fish'] as const;
+export type Shell = (typeof SHELLS)[number];
+
+/** The JSON documents that have a schema. */
+export const DOCUMENTS = ['status', 'plan', 'switch', 'history', 'error'] as const;
+export type DocumentName = (typeof DOCUMENTS)[number];
+
+/** Guides: `gpumod help TOPIC`. */
+export const TOPICS = {
+  'from-script': 'from a shell script to gpumod',
+  'from-llama-swap': 'from llama-swap to gpumod',
+  'sleep-levels': 'sleep level 1 or level 2 for vLLM',
+} as const;
+export type Topic = keyof typeof TOPICS;
+
 /** Understood before and after every command. */
 export const GLOBAL_OPTIONS: readonly OptionSpec[] = [
   { flags: '-m, --manifest <path>', help: 'manifest file, or a folder of *.yaml' },
-  { flags: '-o, --output <format>', help: 'what stdout looks like', choices: FORMATS },
+  { flags: '-o, --output <format>', help: 'what stdout looks like; prom: of status only', choices: FORMATS },
   { flags: '--json', help: 'the same as -o json' },
   { flags: '-q, --quiet', help: 'no progress; nothing at all of a switch that went as planned' },
   { flags: '-v, --verbose', help: 'also say why each step is taken' },
@@ -34,6 +56,13 @@ export const GLOBAL_OPTIONS: readonly OptionSpec[] = [
   { flags: '--no-input', help: 'never ask a question' },
   { flags: '--debug', help: 'stack traces of errors' },
 ];
+
+/** As a command takes it: what stdout looks like is not the same choice everywhere. */
+export function globalOptionsOf({ formats = [] }: CommandSpec): readonly OptionSpec[] {
+  return GLOBAL_OPTIONS.map((option) =>
+    option.choices === FORMATS ? { ...option, choices: [...FORMATS, ...formats] } : option,
+  );
+}
 
 const LOCK_TIMEOUT: OptionSpec = {
   flags: '--lock-timeout <duration>',
@@ -61,17 +90,34 @@ const MODE_OPTIONS: readonly OptionSpec[] = [
 export const COMMANDS: readonly CommandSpec[] = [
   {
     path: 'status',
-    help: 'mode, GPUs and services as they are now',
-    examples: ['gpumod status', 'gpumod status --json | jq .mode.name'],
+    help: "mode, GPUs and services as they are now; -o prom: for node_exporter's textfile collector",
+    formats: ['prom'],
+    examples: [
+      'gpumod status',
+      'gpumod status --json | jq .mode.name',
+      'gpumod status -o prom > gpumod.prom.tmp && mv gpumod.prom.tmp gpumod.prom',
+    ],
     action: 'status',
   },
   {
     path: 'mode list',
     help: 'all modes; * marks the current one, = others with the same services',
+    examples: ['gpumod mode list', 'gpumod mode list --json | jq -r ".modes[].name"'],
     action: 'modeList',
   },
-  { path: 'mode show', args: '<mode>', help: 'what a mode consists of', action: 'modeShow' },
-  { path: 'mode current', help: 'the name of the mode that holds now', action: 'modeCurrent' },
+  {
+    path: 'mode show',
+    args: '<mode>',
+    help: 'what a mode consists of',
+    examples: ['gpumod mode show rag'],
+    action: 'modeShow',
+  },
+  {
+    path: 'mode current',
+    help: 'the name of the mode that holds now',
+    examples: ['gpumod mode current'],
+    action: 'modeCurrent',
+  },
   {
     path: 'mode plan',
     args: '<modes...>',
@@ -92,13 +138,20 @@ export const COMMANDS: readonly CommandSpec[] = [
     examples: ['gpumod mode switch rag', 'gpumod mode switch code --drain 5m', 'gpumod mode switch rag --dry-run'],
     action: 'switchMode',
   },
-  { path: 'mode is-active', args: '<mode>', help: 'exit 0 when the mode holds, else 3', action: 'modeIsActive' },
+  {
+    path: 'mode is-active',
+    args: '<mode>',
+    help: 'exit 0 when the mode holds, else 3',
+    examples: ['gpumod mode is-active rag', 'gpumod -q mode is-active rag || gpumod mode switch rag'],
+    action: 'modeIsActive',
+  },
   {
     path: 'switch',
     aliasOf: 'mode switch',
     args: '[mode]',
     help: 'short for: mode switch',
     options: MODE_OPTIONS,
+    examples: ['gpumod switch rag', 'gpumod switch --default'],
     action: 'switchMode',
   },
   {
@@ -106,6 +159,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     aliasOf: 'mode switch off',
     help: 'short for: mode switch off (stop everything)',
     options: MODE_OPTIONS,
+    examples: ['gpumod off', 'gpumod off --dry-run'],
     action: 'switchOff',
   },
   {
@@ -159,13 +213,25 @@ export const COMMANDS: readonly CommandSpec[] = [
     examples: ['gpumod explain', 'gpumod explain t6i8a2b -v'],
     action: 'explain',
   },
-  { path: 'service list', help: 'all services', action: 'serviceList' },
-  { path: 'service status', args: '<service>', help: 'one service', action: 'serviceStatus' },
+  {
+    path: 'service list',
+    help: 'all services',
+    examples: ['gpumod service list', 'gpumod service list -o plain | cut -f1,2'],
+    action: 'serviceList',
+  },
+  {
+    path: 'service status',
+    args: '<service>',
+    help: 'one service',
+    examples: ['gpumod service status vllm-chat'],
+    action: 'serviceStatus',
+  },
   {
     path: 'service start',
     args: '<service>',
     help: 'start it and wait until it is awake',
     options: SWITCH_OPTIONS,
+    examples: ['gpumod service start vllm-chat', 'gpumod service start vllm-chat --timeout 10m'],
     action: 'serviceStart',
   },
   {
@@ -173,6 +239,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     args: '<service>',
     help: 'stop it and verify that it is gone',
     options: SWITCH_OPTIONS,
+    examples: ['gpumod service stop vllm-chat', 'gpumod service stop vllm-chat --drain 2m'],
     action: 'serviceStop',
   },
   {
@@ -180,6 +247,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     args: '<service>',
     help: 'stop and start it',
     options: SWITCH_OPTIONS,
+    examples: ['gpumod service restart vllm-chat'],
     action: 'serviceRestart',
   },
   {
@@ -203,6 +271,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     args: '<service>',
     help: 'wake it and verify that it serves',
     options: SWITCH_OPTIONS,
+    examples: ['gpumod service wake vllm-chat'],
     action: 'serviceWake',
   },
   {
@@ -210,6 +279,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     args: '<services...>',
     help: 'the last lines of their journals',
     options: [{ flags: '-n, --lines <count>', help: 'how many lines of each (default 50)' }],
+    examples: ['gpumod service logs vllm-chat -n 100'],
     action: 'serviceLogs',
   },
   {
@@ -225,18 +295,73 @@ export const COMMANDS: readonly CommandSpec[] = [
     examples: ['gpumod bench vllm-chat', 'gpumod bench vllm-chat vllm-tts --rounds 5 --yes --json'],
     action: 'bench',
   },
-  { path: 'config check', help: 'check the manifest: every error in one run', action: 'configCheck' },
-  { path: 'config path', help: 'the files that make up the manifest', action: 'configPath' },
-  { path: 'config schema', help: 'JSON Schema of the manifest, for editors', action: 'configSchema' },
+  {
+    path: 'config check',
+    help: 'check the manifest: every error in one run',
+    examples: ['gpumod config check', 'gpumod -m new.yaml config check'],
+    action: 'configCheck',
+  },
+  {
+    path: 'config path',
+    help: 'the files that make up the manifest',
+    examples: ['gpumod config path'],
+    action: 'configPath',
+  },
+  {
+    path: 'config schema',
+    help: 'JSON Schema of the manifest, for editors',
+    examples: ['gpumod config schema > ~/.config/gpumod/gpumod.schema.json'],
+    action: 'configSchema',
+  },
   {
     path: 'config show',
     help: 'the manifest as gpumod understands it, defaults filled in; what may hold a key (headers, arguments) is hidden',
+    examples: ['gpumod config show'],
     action: 'configShow',
+  },
+  {
+    path: 'init',
+    help: 'find the engines among the units of this machine and write a first manifest; never overwrites one',
+    options: [
+      { flags: '--dry-run', help: 'print it, and write nothing' },
+      { flags: '--scope <scope>', help: 'whose units (default: both)', choices: ['user', 'system', 'both'] },
+    ],
+    examples: ['gpumod init --dry-run', 'gpumod init', 'gpumod init --scope system --manifest /etc/gpumod/gpumod.yaml'],
+    action: 'init',
+  },
+  {
+    path: 'schema',
+    args: '<document>',
+    choices: DOCUMENTS,
+    help: 'JSON Schema of what a command prints with --json (of the manifest: config schema)',
+    examples: ['gpumod schema status', 'gpumod schema switch > switch.schema.json'],
+    action: 'schema',
+  },
+  {
+    path: 'completion',
+    args: '<shell>',
+    choices: SHELLS,
+    help: 'print a completion script for your shell, with the names in your manifest',
+    examples: [
+      'source <(gpumod completion bash)',
+      'gpumod completion zsh > ~/.zfunc/_gpumod',
+      'gpumod completion fish > ~/.config/fish/completions/gpumod.fish',
+    ],
+    action: 'completion',
+  },
+  {
+    path: '__complete',
+    hidden: true,
+    args: '<kind>',
+    choices: ['modes', 'services'],
+    help: 'the names that a completion script offers; reads the manifest only, and fails silently',
+    action: 'complete',
   },
   {
     path: 'demo',
     help: 'a simulated box: switch it through its modes; touches nothing real',
     options: [{ flags: '--speed <factor>', help: 'how many times faster than life (default 15)' }],
+    examples: ['gpumod demo', 'gpumod demo --speed 60'],
     action: 'demo',
   },
 ];

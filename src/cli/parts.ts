@@ -2,6 +2,7 @@
 
 import type { Demo } from '../app/demo.ts';
 import type { Host } from '../app/host.ts';
+import type { InitParts } from '../app/init.ts';
 import type { Manifest } from '../core/model.ts';
 import type { ProgramEnd } from '../core/program.ts';
 
@@ -34,6 +35,8 @@ export interface Parts {
   obstacleTo(program: string): Promise<ProgramEnd | undefined>;
   /** In our place, with these in its environment besides ours; as long as it runs, signals are its. Never rejects. */
   runProgram(argv: readonly [string, ...string[]], env: Readonly<Record<string, string>>): Promise<ProgramEnd>;
+  /** The machine, and what only `init` needs of it. */
+  openInit(): Promise<InitParts>;
   /** A simulated box, `speed` times faster than life. */
   openDemo(speed: number): Promise<Demo>;
 }

@@ -8,11 +8,26 @@ import type { ProgramEnd } from './program.ts';
 
 /** The data of every error, by code. */
 export interface Details {
-  readonly usage: { readonly problem: string; readonly hint?: string };
+  /** `unknown`: the word that stands where a command should, and is none. */
+  readonly usage: { readonly problem: string; readonly hint?: string; readonly unknown?: string };
   readonly 'manifest-not-found': { readonly searched: readonly string[] };
   readonly 'manifest-unreadable': { readonly file: string; readonly reason: string };
   /** Every user can write to `path`, the manifest or a folder on the way to it. */
   readonly 'manifest-open-to-all': { readonly path: string; readonly because: 'root' | 'system-scope' };
+  /** Nothing is overwritten: this one is there. */
+  readonly 'manifest-exists': { readonly file: string };
+  readonly 'manifest-unwritable': { readonly file: string; readonly reason: string };
+  /** No service runs an engine that we know. */
+  readonly 'nothing-found': {
+    /** How many services were looked at, of which managers. */
+    readonly looked: number;
+    readonly scopes: readonly string[];
+    readonly unreached: readonly string[];
+    /** They speak of an engine, and were not understood. */
+    readonly passedOver: readonly string[];
+    /** Where a manifest would be written. */
+    readonly file: string;
+  };
   readonly 'manifest-invalid': { readonly issues: readonly ManifestIssue[] };
   readonly 'no-such-mode': { readonly mode: string; readonly known: readonly string[] };
   readonly 'no-mode-before': Readonly<Record<never, never>>;

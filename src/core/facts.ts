@@ -17,6 +17,8 @@ export interface UnitFacts {
   /** `active`, `reloading`, `inactive`, `failed`, `activating`, `deactivating`, `maintenance`. */
   readonly active: string;
   readonly sub: string;
+  /** What systemd has queued or is at for it: `start`, `stop`, `restart`, ... */
+  readonly job?: string;
   /** When it became active, Unix milliseconds. */
   readonly activeSinceMs?: number;
   readonly mainPid?: number;

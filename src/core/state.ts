@@ -22,6 +22,19 @@ export type ServiceState =
 
 export type StateKind = ServiceState['kind'];
 
+/** All of them. */
+export const STATE_KINDS = Object.keys({
+  stopped: true,
+  starting: true,
+  awake: true,
+  sleeping: true,
+  waking: true,
+  stopping: true,
+  failed: true,
+  unhealthy: true,
+  unknown: true,
+} satisfies Record<StateKind, true>) as readonly StateKind[];
+
 /** One service at one moment: the facts and what they amount to. */
 export interface ObservedService {
   readonly service: string;
@@ -75,9 +88,14 @@ function napIn({ unit, remembered }: Facts, { nap, version }: Speaking): NapAbil
   return trusted(nap, remembered, { invocationId: 'unit' in unit ? unit.invocationId : undefined, version });
 }
 
+/** Jobs at whose end it runs; queued, they wait for other units. */
+const STARTS: ReadonlySet<string> = new Set(['start', 'restart']);
+
 export function stateOf(service: Service, { unit, engine, owner, nowMs }: Facts): ServiceState {
   if (!('unit' in unit)) return { kind: 'unknown', why: unit };
   if (isAutoRestart(unit)) return { kind: 'failed', why: { code: 'auto-restart', ...detailOf(unit) } };
+  if (unit.job !== undefined && STARTS.has(unit.job) && unit.active !== 'deactivating') return { kind: 'starting' };
+  if (unit.job === 'stop' && unit.active !== 'inactive') return { kind: 'stopping' };
   switch (unit.active) {
     case 'inactive':
       return unit.load === 'loaded' ? { kind: 'stopped' } : { kind: 'failed', why: { code: `unit-${unit.load}` } };

@@ -12,6 +12,7 @@ export type FileFailureKind =
   | 'is-folder'
   | 'too-large'
   | 'not-text' // not UTF-8
+  | 'exists' // and was not to be replaced
   | 'failed';
 
 /** A path could not be used; `message` is the system's own. */
@@ -107,6 +108,7 @@ const KINDS: Readonly<Record<string, FileFailureKind>> = {
   EACCES: 'denied',
   EPERM: 'denied',
   EISDIR: 'is-folder',
+  EEXIST: 'exists',
 };
 
 /** The system's errors as ours. */

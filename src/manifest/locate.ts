@@ -37,6 +37,27 @@ function candidates({ path, env, home }: Where): readonly string[] {
   return [join(config?.startsWith('/') ? config : join(home, '.config'), 'gpumod'), '/etc/gpumod'];
 }
 
+/**
+ * Where a new one belongs, and what is in the way: a manifest that is found already. A folder asked for by name gets the
+ * file's usual name. Throws `manifest-unreadable`.
+ */
+export async function newManifestPath(
+  where: Where & { readonly uid: number },
+): Promise<{ readonly file: string; readonly existing?: string }> {
+  const places = candidates(where);
+  const [first = ''] = places;
+  const place = places.length > 1 && where.uid === 0 ? (places.at(-1) ?? first) : first;
+  const isFile = places.length === 1 && (await where.files.kind(place).catch(() => undefined)) !== 'folder';
+  const file = isFile ? place : join(place, FILE_NAME);
+  for (const each of places) {
+    const [existing] = await filesAt(each, where.files).catch((error: unknown) => unreadable(each, error));
+    if (existing !== undefined) return { file, existing };
+  }
+  return { file };
+}
+
+const FILE_NAME = 'gpumod.yaml';
+
 async function filesAt(place: string, files: Files): Promise<readonly string[]> {
   const kind = await files.kind(place);
   if (kind === undefined) return [];

@@ -3,7 +3,7 @@
 import { GpumodError } from '../core/errors.ts';
 import type { UnitFacts } from '../core/facts.ts';
 import { createUnit, type EmbeddedUnit, type UnitProcess } from './embedded-unit.ts';
-import type { JobEnd, JobOptions, Journal, Units } from './units.ts';
+import type { InstalledUnit, JobEnd, JobOptions, Journal, Units } from './units.ts';
 
 export type { EmbeddedUnit } from './embedded-unit.ts';
 
@@ -54,6 +54,15 @@ export function openEmbeddedUnits({ units, settleMs = 100 }: EmbeddedOptions): E
       signal.throwIfAborted();
       return names.map((name) => known.get(name)?.facts() ?? notFound(name));
     },
+    async installed(wanted, signal) {
+      signal.throwIfAborted();
+      const found = Object.entries(units).filter(([, { argv }]) => wanted(argv));
+      return {
+        looked: known.size,
+        units: found.map(([name, unit]) => asInstalled(unit, find(name).facts())),
+        templates: [],
+      };
+    },
     start,
     async restart(name, options) {
       find(name);
@@ -71,6 +80,12 @@ export function openEmbeddedUnits({ units, settleMs = 100 }: EmbeddedOptions): E
       tail: async (name, { lines, invocationId }) => known.get(name)?.tail(lines, invocationId) ?? [],
     },
   };
+}
+
+function asInstalled({ argv, env = {} }: EmbeddedUnit, facts: UnitFacts): InstalledUnit {
+  const environment = Object.entries(env).map(([name, value]) => `${name}=${value}`);
+  const has = { environmentFiles: [], conflicts: [], isEnabled: false, isTransient: false };
+  return { facts, commands: [argv], environment, description: '', file: '', workingDirectory: '', ...has };
 }
 
 const notFound = (unit: string): UnitFacts => ({ unit, load: 'not-found', active: 'inactive', sub: 'dead' });

@@ -4,6 +4,7 @@ import { GpumodError } from '../core/errors.ts';
 export const SYSTEMD = 'org.freedesktop.systemd1';
 export const MANAGER_PATH = '/org/freedesktop/systemd1';
 export const MANAGER: string = `${SYSTEMD}.Manager`;
+export const SERVICE: string = `${SYSTEMD}.Service`;
 export const PROPERTIES = 'org.freedesktop.DBus.Properties';
 
 const SUFFIX = 'service|socket|target|timer|path|scope|slice|mount|device|swap|automount';

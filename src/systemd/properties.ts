@@ -1,7 +1,7 @@
 /** Reading units: the cheap look at many, and the whole of one in one message. */
 import { GpumodError } from '../core/errors.ts';
 import type { UnitFacts } from '../core/facts.ts';
-import { SYSTEMD, unitPath } from './names.ts';
+import { SERVICE, SYSTEMD, unitPath } from './names.ts';
 import type { Session } from './session.ts';
 
 /** Property values by name, as the bus gave them. */
@@ -15,10 +15,11 @@ interface UnitRow {
   readonly sub: string;
   /** Of the unit itself, also where it was asked for by an alias. */
   readonly path: string;
+  /** What is queued or at work for it: `start`, `stop`, `restart`, ...; empty = nothing. */
+  readonly job: string;
 }
 
 const UNIT = `${SYSTEMD}.Unit`;
-const SERVICE = `${SYSTEMD}.Service`;
 
 /** What is read of a unit that is up, and besides of one that is neither up nor at rest. */
 const UP: readonly (readonly [iface: string, property: string])[] = [
@@ -61,8 +62,15 @@ export async function listUnits(
   if (rows.length !== units.length)
     throw new GpumodError('unit-unusable', { unit: units.join(' '), load: 'bad-name', reason: 'bad-name' });
   return rows.map((row) => {
-    const [id, , load, active, sub, , path] = Array.isArray(row) ? row.map(String) : [];
-    return { id: id ?? '', load: load ?? '', active: active ?? '', sub: sub ?? '', path: path ?? '' };
+    const [id, , load, active, sub, , path, , job] = Array.isArray(row) ? row.map(String) : [];
+    return {
+      id: id ?? '',
+      load: load ?? '',
+      active: active ?? '',
+      sub: sub ?? '',
+      path: path ?? '',
+      job: job ?? '',
+    };
   });
 }
 
@@ -91,6 +99,8 @@ export interface UnitReading {
   readonly loadError: { readonly type: string; readonly message: string };
   /** Path of the job that is queued or running for it, or undefined. */
   readonly job: string | undefined;
+  /** All of it, as the bus gave it. */
+  readonly all: Properties;
 }
 
 /** Reads all properties in one message, so that state, result and exit status belong together. Loads the unit. */
@@ -105,6 +115,7 @@ export async function readUnit(session: Session, unit: string, signal: AbortSign
     active: text(all['ActiveState']),
     sub: text(all['SubState']),
     path: '',
+    job: '',
   };
   return {
     facts: factsOf(unit, row, all),
@@ -112,10 +123,11 @@ export async function readUnit(session: Session, unit: string, signal: AbortSign
     type: text(all['Type']),
     loadError: { type: text(errorType), message: text(errorMessage) },
     job: jobPath === '/' || jobPath === '' ? undefined : jobPath,
+    all,
   };
 }
 
-function factsOf(unit: string, { id, load, active, sub }: UnitRow, all: Properties): UnitFacts {
+function factsOf(unit: string, { id, load, active, sub, job }: UnitRow, all: Properties): UnitFacts {
   const up = active === 'active' || active === 'reloading';
   const ran = !up && active !== 'inactive';
   return {
@@ -124,6 +136,7 @@ function factsOf(unit: string, { id, load, active, sub }: UnitRow, all: Properti
     active,
     sub,
     ...given('id', id === unit || id === '' ? undefined : id),
+    ...given('job', job || undefined),
     ...given('activeSinceMs', up ? positive(all['ActiveEnterTimestamp'], 1e-3) : undefined),
     ...given('mainPid', positive(all['MainPID'])),
     ...given('controlGroup', text(all['ControlGroup']) || undefined),
@@ -139,8 +152,8 @@ function given<K extends string, V>(key: K, value: V | undefined): { readonly [P
   return value === undefined ? {} : ({ [key]: value } as { readonly [P in K]?: V });
 }
 
-const text = (value: unknown): string => (typeof value === 'string' ? value : '');
-const list = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
+export const text = (value: unknown): string => (typeof value === 'string' ? value : '');
+export const list = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
 /** systemd's 0 is "none", and its 2^64-1 ("not set") comes as bigint. */
 const positive = (value: unknown, factor = 1): number | undefined =>
   typeof value === 'number' && value > 0 ? Math.round(value * factor) : undefined;

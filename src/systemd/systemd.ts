@@ -1,6 +1,7 @@
 /** The real service manager: systemd over D-Bus. No `systemctl`, and never a `daemon-reload`. */
 import type { UnitFacts } from '../core/facts.ts';
 import { refusal } from './failures.ts';
+import { installedUnits } from './installed.ts';
 import { patiently, startUnit, stopUnit } from './jobs.ts';
 import { requireUnitName } from './names.ts';
 import { listUnits, observeUnits } from './properties.ts';
@@ -18,6 +19,8 @@ export function openSystemd(parts: SessionParts): Units {
       units.forEach(requireUnitName);
       return known(units.join(' '), () => observeUnits(session, units, signal, detail));
     },
+
+    installed: (wanted, signal) => known('', () => installedUnits(session, wanted, signal)),
 
     listen: (signal) => known('', () => session.listen(signal)),
 

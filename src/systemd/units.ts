@@ -16,6 +16,35 @@ export interface JobEnd {
   readonly facts: UnitFacts;
 }
 
+/** A service and what it runs, as far as its unit tells. */
+export interface InstalledUnit {
+  readonly facts: UnitFacts;
+  /** Of its `ExecStart=`, the program first; specifiers are resolved, variables are not. */
+  readonly commands: readonly (readonly string[])[];
+  /** `NAME=value` each. */
+  readonly environment: readonly string[];
+  /** What is in them is not told. */
+  readonly environmentFiles: readonly string[];
+  readonly description: string;
+  /** The unit file; empty where it has none. */
+  readonly file: string;
+  /** Empty = not set. */
+  readonly workingDirectory: string;
+  /** It starts at boot or login. */
+  readonly isEnabled: boolean;
+  /** Made by systemd-run: it is gone once it is stopped. */
+  readonly isTransient: boolean;
+  readonly conflicts: readonly string[];
+}
+
+export interface Installed {
+  /** How many services there are. */
+  readonly looked: number;
+  readonly units: readonly InstalledUnit[];
+  /** Files of templates: what they run is only known of an instance. */
+  readonly templates: readonly string[];
+}
+
 /**
  * One systemd manager (user or system). Every call settles. Throws `bus-unreachable`, `no-user-bus`, `user-scope-as-root`,
  * `not-permitted`, `unit-not-found`, `unit-unusable`, or the signal's reason.
@@ -26,6 +55,8 @@ export interface Units {
    * `brief`: of those only in which run and cgroup it is.
    */
   observe(units: readonly string[], signal: AbortSignal, detail?: 'brief'): Promise<readonly UnitFacts[]>;
+  /** All services that have a file or are loaded; of those that run what is `wanted`, the whole. */
+  installed(wanted: (argv: readonly string[]) => boolean, signal: AbortSignal): Promise<Installed>;
   /** Clears a failed state first. `ok`: the job is done and the unit stayed up for a moment. */
   start(unit: string, options: JobOptions): Promise<JobEnd>;
   restart(unit: string, options: JobOptions): Promise<JobEnd>;

@@ -52,6 +52,15 @@ export function unitsContract(
       await world.clean();
     });
 
+    it('tells what is installed, and what those run that are asked for', async () => {
+      const steady = await units.installed((argv) => argv.length > 0, signal);
+      expect(steady.looked).toBeGreaterThan(0);
+      const one = steady.units.find(({ facts }) => facts.unit === names.steady);
+      expect(one?.commands[0]?.length).toBeGreaterThan(0);
+      expect(one?.facts).toMatchObject({ load: 'loaded', active: 'inactive' });
+      expect((await units.installed(() => false, signal)).units).toEqual([]);
+    });
+
     it('start settles with the unit active, before its engine need be ready', async () => {
       const end = await units.start(names.steady, { signal });
       expect(end).toMatchObject({

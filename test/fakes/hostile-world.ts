@@ -255,6 +255,7 @@ export function hostileWorld(
   };
   const units: Units = {
     observe: async (names) => names.map((unit) => facts(the(unit))),
+    installed: async () => ({ looked: 0, units: [], templates: [] }),
     async start(unit, { signal }) {
       const engine = the(unit);
       acts += 1;

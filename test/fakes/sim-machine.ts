@@ -72,6 +72,7 @@ export async function simMachine(manifest: Manifest, options: SimMachineOptions 
   const observe = async (names: readonly string[]) => names.map((unit) => the(unit).facts());
   const manager: Units = {
     observe,
+    installed: async () => ({ looked: 0, units: [], templates: [] }),
     start: (unit) => the(unit).start(),
     stop: (unit) => the(unit).stop(),
     async restart(unit) {

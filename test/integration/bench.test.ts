@@ -199,6 +199,7 @@ describe('gpumod bench', () => {
       openDemo: unused,
       obstacleTo: unused,
       runProgram: unused,
+      openInit: unused,
       openHost: async () => here.host,
       ...(answer === undefined
         ? {}

@@ -37,6 +37,7 @@ export async function command(argv: readonly string[], { manifest, host, hide, c
     manifestPaths: async () => (await load()).files,
     manifestSchema: async () => ({}),
     openDemo: unused,
+    openInit: unused,
     openHost: async () => host,
     obstacleTo: async () => undefined,
     runProgram: async () => ({ code: 0 }),
@@ -47,16 +48,19 @@ export async function command(argv: readonly string[], { manifest, host, hide, c
 
 const FORMATS = [['-v', '--debug'], ['-o', 'plain'], ['--json'], ['-o', 'ndjson', '--debug']];
 
-/** Command lines of all commands but the demo, which brings its own machine. */
+/** Command lines of all commands but the demo and init, which bring their own machines. */
 export function everyLine({ services, modes }: Manifest): readonly (readonly string[])[] {
-  const commands = COMMANDS.filter(({ action }) => action !== 'demo').flatMap(({ path, args = '', action }) => {
-    const words = path.split(' ');
-    const more = action === 'bench' ? ['--yes', '--rounds', '1'] : [];
-    if (action === 'run') return [...modes.keys()].map((mode) => [...words, '--mode', mode, '--', 'true']);
-    if (/^[<[]mode/.test(args)) return [...modes.keys()].map((mode) => [...words, mode, ...more]);
-    if (/^<service/.test(args)) return [...services.keys()].map((service) => [...words, service, ...more]);
-    return [words];
-  });
+  const commands = COMMANDS.filter(({ action }) => action !== 'demo' && action !== 'init').flatMap(
+    ({ path, args = '', action, choices }) => {
+      const words = path.split(' ');
+      if (choices) return choices.map((choice) => [...words, choice]);
+      const more = action === 'bench' ? ['--yes', '--rounds', '1'] : [];
+      if (action === 'run') return [...modes.keys()].map((mode) => [...words, '--mode', mode, '--', 'true']);
+      if (/^[<[]mode/.test(args)) return [...modes.keys()].map((mode) => [...words, mode, ...more]);
+      if (/^<service/.test(args)) return [...services.keys()].map((service) => [...words, service, ...more]);
+      return [words];
+    },
+  );
   const asked = (words: readonly string[], format: readonly string[]) =>
     words.includes('--') ? [...format, ...words] : [...words, ...format];
   return commands.flatMap((words) => FORMATS.map((format) => asked(words, format)));

@@ -9,6 +9,7 @@ const MAY_IMPORT: Readonly<Record<string, { readonly values: readonly string[]; 
   {
     core: { values: [] },
     plan: { values: ['core'] },
+    discover: { values: ['core'] },
     manifest: { values: ['core'], types: ['io'] },
     execute: { values: ['core'], types: ['plan', 'engines', 'systemd', 'gpu', 'state', 'io'] },
     engines: { values: ['core'], types: ['io'] },
@@ -16,7 +17,10 @@ const MAY_IMPORT: Readonly<Record<string, { readonly values: readonly string[]; 
     gpu: { values: ['core'], types: ['io'] },
     state: { values: ['core'], types: ['io'] },
     io: { values: ['core'] },
-    app: { values: ['core', 'manifest', 'plan', 'execute'], types: ['engines', 'systemd', 'gpu', 'state', 'io'] },
+    app: {
+      values: ['core', 'discover', 'manifest', 'plan', 'execute'],
+      types: ['engines', 'systemd', 'gpu', 'state', 'io'],
+    },
     cli: { values: ['core', 'app'] },
     demo: { values: ['core'], types: ['engines', 'systemd', 'gpu', 'io'] },
   };
@@ -51,7 +55,7 @@ const IMPURE =
   /^(process|Date\.now|new Date|Math\.random|performance|crypto|globalThis|set(Timeout|Interval|Immediate)|queueMicrotask|fetch|console)(\.|$)/;
 
 /** They put the real parts together. */
-const WIRING: readonly string[] = ['src/main.ts', 'src/real-host.ts', 'src/demo-host.ts'];
+const WIRING: readonly string[] = ['src/main.ts', 'src/real-host.ts', 'src/demo-host.ts', 'src/man-pages.ts'];
 
 /** A program of its own, run by the demo: it plays an engine, and an engine's sudden death. */
 const SIMULATED_ENGINE = 'src/demo/engine-main.ts';
@@ -142,8 +146,8 @@ describe('every file of src', () => {
   });
 });
 
-describe('core and plan are pure', () => {
-  const pure = sources.filter(({ file }) => ['core', 'plan'].includes(folderOf(file)));
+describe('core, plan and discover are pure', () => {
+  const pure = sources.filter(({ file }) => ['core', 'plan', 'discover'].includes(folderOf(file)));
 
   it('import neither Node nor packages', () => {
     const impure = pure.flatMap(({ file, imports }) =>

@@ -1,13 +1,16 @@
 /** Every action by name, and the view they show things with: what is loaded once a command is known. */
 import { back } from './back.ts';
 import { bench } from './bench.ts';
+import { complete, completion } from './completion.ts';
 import * as config from './config.ts';
 import { demo } from './demo.ts';
 import { doctor } from './doctor.ts';
 import { explain, history } from './history.ts';
+import { init } from './init.ts';
 import * as mode from './mode.ts';
 import { plan } from './plan.ts';
 import { run } from './run.ts';
+import { schema } from './schema.ts';
 import * as service from './service.ts';
 import { status } from './status.ts';
 import { switchMode, switchOff } from './switch.ts';
@@ -43,6 +46,10 @@ export const ACTIONS = {
   doctor,
   history,
   explain,
+  init,
+  schema,
+  completion,
+  complete,
   demo,
 } as const;
 

@@ -7,7 +7,8 @@ import type { Manifest, Mode } from '../../core/model.ts';
 import type { Event, SwitchResult } from '../../core/report.ts';
 
 export const FORMATS = ['table', 'json', 'ndjson', 'plain'] as const;
-export type Format = (typeof FORMATS)[number];
+/** `prom`: of `status` only. */
+export type Format = (typeof FORMATS)[number] | 'prom';
 
 export interface View {
   status(status: Status): Promise<void> | void;

@@ -17,20 +17,52 @@ type Words = { readonly [C in ErrorCode]: (details: Details[C]) => Told };
 
 const STATUS = 'see: gpumod status';
 
+function nothingWords({ looked, scopes, unreached, passedOver }: Details['nothing-found']): string {
+  return [
+    `no engine found among ${looked} services (${scopes.join(' and ')}); looked for vLLM, SGLang, llama-server, Ollama, TabbyAPI, ComfyUI, KoboldCpp, uvicorn and their like in each ExecStart`,
+    ...passedOver.map((unit) => `  ${unit} speaks of one, and was not understood`),
+    ...unreached.map((scope) => `  ${scope} units could not be looked at`),
+  ].join('\n');
+}
+
+/** A manifest that one can begin with. */
+function smallest(file: string): string {
+  return [
+    `write it by hand; the smallest one, as ${file}:`,
+    '  version: 1',
+    '  services:',
+    '    chat: { engine: vllm, unit: chat.service, url: "http://127.0.0.1:8000", memory: { awake: 8GiB } }',
+    '  modes:',
+    '    talk: { services: [chat] }',
+  ].join('\n');
+}
+
 const WORDS: Words = {
   usage: ({ problem, hint }) => ({ what: problem, hint: hint ?? 'see: gpumod --help' }),
   'manifest-not-found': ({ searched }) =>
     searched.length === 1
-      ? { what: `there is no manifest at ${searched[0]}` }
+      ? {
+          what: `there is no manifest at ${searched[0]}`,
+          hint: 'have one written there from your units: gpumod init, with the same path',
+        }
       : {
           what: `no manifest found (looked in ${searched.join(', ')})`,
-          hint: 'write one, or name it: gpumod --manifest PATH status; see it work: gpumod demo',
+          hint: 'have one written from your units: gpumod init; or name one: gpumod --manifest PATH status; see it work: gpumod demo',
         },
   'manifest-unreadable': ({ file, reason }) => ({ what: `can't read the manifest ${file}: ${reason}` }),
   'manifest-open-to-all': ({ path, because }) => ({
     what: `the manifest is not used: every user can write to ${path}, and so say what is done ${because === 'root' ? 'as root' : "with the system's units"}`,
     hint: closing(path),
   }),
+  'manifest-exists': ({ file }) => ({
+    what: `there is a manifest already: ${file}; nothing was written`,
+    hint: 'see what would be written: gpumod init --dry-run; or write it elsewhere: gpumod init --manifest PATH',
+  }),
+  'manifest-unwritable': ({ file, reason }) => ({
+    what: `can't write ${file}: ${reason}`,
+    hint: 'write it elsewhere: gpumod init --manifest PATH; or print it: gpumod init --dry-run',
+  }),
+  'nothing-found': (details) => ({ what: nothingWords(details), hint: smallest(details.file) }),
   'manifest-invalid': ({ issues }) => ({
     what: [
       `the manifest has ${issues.length === 1 ? 'an error' : `${issues.length} errors`}:`,

@@ -65,6 +65,18 @@ describe('observe', () => {
     expect(seen[1]).toEqual({ unit: rest, load: 'loaded', active: 'inactive', sub: 'dead' });
   });
 
+  it('sees a job that waits for another unit, while the unit itself is at rest', async () => {
+    const slow = here.unit(['Type=oneshot', 'ExecStart=/bin/sleep 60']);
+    const unit = here.unit(SLEEPER, { unit: [`After=${slow}`, `Wants=${slow}`] });
+    const waiting = units.start(unit, { signal: soon() }).catch(() => {});
+    await until(async () => (await observe(unit))[0]?.job === 'start');
+    expect((await observe(unit))[0]).toMatchObject({ active: 'inactive', job: 'start' });
+    await units.stop(unit, { signal: soon() });
+    await units.stop(slow, { signal: soon() });
+    await waiting;
+    expect((await observe(unit))[0]?.job).toBeUndefined();
+  });
+
   it('notices a unit file that changed under a running unit, and does not reload it', async () => {
     const unit = here.unit(SLEEPER);
     await start(unit);

@@ -12,6 +12,15 @@ const EXAMPLES: { readonly [C in ErrorCode]: Details[C] } = {
   'manifest-invalid': {
     issues: [{ file: 'a.yaml', line: 3, col: 5, path: 'modes.rag', message: 'unknown service', suggestion: 'chat' }],
   },
+  'manifest-exists': { file: '/home/me/.config/gpumod/gpumod.yaml' },
+  'manifest-unwritable': { file: '/etc/gpumod/gpumod.yaml', reason: 'EACCES' },
+  'nothing-found': {
+    looked: 214,
+    scopes: ['system'],
+    unreached: ['user'],
+    passedOver: ['my-vllm.service'],
+    file: '/etc/gpumod/gpumod.yaml',
+  },
   'no-such-mode': { mode: 'rga', known: ['rag', 'code'] },
   'no-mode-before': {},
   'cannot-run': { program: 'train.sh', reason: 'ENOENT', untouched: true },

@@ -34,6 +34,14 @@ describe('what systemd alone tells', () => {
     [unit('activating', { sub: 'auto-restart-queued' }), 'failed:auto-restart'],
     [unit('deactivating'), 'stopping'],
     [unit('active'), 'awake'],
+    [unit('inactive', { job: 'start' }), 'starting'], // it waits for another unit
+    [unit('failed', { job: 'restart' }), 'starting'],
+    [unit('active', { job: 'restart' }), 'starting'],
+    [unit('deactivating', { job: 'restart' }), 'stopping'],
+    [unit('active', { job: 'stop' }), 'stopping'],
+    [unit('activating', { job: 'stop' }), 'stopping'],
+    [unit('active', { job: 'reload' }), 'awake'],
+    [unit('activating', { sub: 'auto-restart', job: 'restart' }), 'failed:auto-restart'],
     [unit('maintenance'), 'unknown:unit-state'],
   ])('%o is %s', (facts, expected) => expect(word(facts)).toBe(expected));
 

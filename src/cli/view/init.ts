@@ -1,0 +1,93 @@
+/** What `gpumod init` found and wrote: a table for people, tab-separated lines for awk, one document for programs. */
+
+import { notesOf, noteText, PASSED_OVER } from '../../app/draft.ts';
+import type { Drafted } from '../../app/init.ts';
+import type { Proposal } from '../../app/propose.ts';
+import type { ServiceState } from '../../core/state.ts';
+import { formatBytes } from '../../core/units.ts';
+import { stateWords } from './plan-words.ts';
+import type { Rows } from './rows.ts';
+import { styleFor } from './style.ts';
+import { errorWords } from './words.ts';
+
+function rowsOf({ proposals }: Drafted): Rows {
+  return {
+    head: ['SERVICE', 'ENGINE', 'STATE', 'MEMORY', 'URL', 'UNIT', 'SCOPE'],
+    rows: proposals.map((one) => [
+      one.name,
+      one.engine,
+      stateOf(one),
+      one.memory?.awakeBytes === undefined ? '' : formatBytes(one.memory.awakeBytes),
+      one.url ?? '',
+      one.unit,
+      one.scope,
+    ]),
+    optional: ['SCOPE', 'UNIT', 'URL'],
+  };
+}
+
+function stateOf({ seen }: Proposal): string {
+  const state: ServiceState = seen?.state ?? { kind: 'stopped' };
+  return stateWords(state);
+}
+
+export async function initTable(drafted: Drafted, columns: number | undefined): Promise<string> {
+  const { renderTable } = await import('./table.ts');
+  return renderTable(rowsOf(drafted), { style: styleFor(false), columns });
+}
+
+export function initLines(drafted: Drafted): string {
+  const { head, rows } = rowsOf(drafted);
+  return [head, ...rows].map((row) => row.join('\t')).join('\n');
+}
+
+/** For stderr: what was not looked at, where it went, and what to do next. */
+export function remarks({ survey, file, isWritten, proposals, modes }: Drafted): readonly string[] {
+  const { looked, scopes, unreached, passedOver } = survey;
+  const [first] = modes;
+  return [
+    ...unreached.map(({ scope, error }) => `not looked at: ${scope} units: ${errorWords(error).what}`),
+    ...passedOver.map(({ unit, why }) => `not taken: ${unit}: ${PASSED_OVER[why]}`),
+    `${count(proposals.length, 'service')} of engines among ${count(looked, 'service')} (${scopes.join(' and ')}), ${count(modes.length, 'mode')}: ${modes.map(({ name }) => name).join(', ')}`,
+    ...(isWritten
+      ? [`written: ${file}`, `next: read it; then gpumod status, gpumod mode plan ${first?.name ?? 'off'}`]
+      : [`nothing was written; gpumod init would write it to ${file}`]),
+  ];
+}
+
+const count = (number: number, what: string): string => `${number} ${what}${number === 1 ? '' : 's'}`;
+
+export function initDocument({ survey, file, isWritten, text, proposals, modes }: Drafted): object {
+  return {
+    file,
+    written: isWritten,
+    manifest: text,
+    looked: survey.looked,
+    scopes: survey.scopes,
+    unreached: survey.unreached.map(({ scope, error }) => ({
+      scope,
+      code: error.code,
+      message: errorWords(error).what,
+    })),
+    services: proposals.map((one) => ({
+      name: one.name,
+      unit: one.unit,
+      scope: one.scope,
+      file: one.file || null,
+      engine: one.engine,
+      url: one.url ?? null,
+      model: one.model ?? null,
+      models: one.models ?? [],
+      gpus: one.gpus ?? null,
+      memoryAwakeBytes: one.memory?.awakeBytes ?? null,
+      memoryAsleepBytes: one.memory?.asleepBytes ?? null,
+      memoryMeasured: one.memory?.note.code === 'memory-awake',
+      state: one.seen?.state.kind ?? 'stopped',
+      sleepLevel: one.level ?? null,
+      idle: one.idle ?? 'sleep',
+      notes: notesOf(one).map((note) => ({ code: note.code, detail: note.detail ?? null, message: noteText(note) })),
+    })),
+    modes: modes.map(({ name, why, services, warm, leftOut }) => ({ name, why, services, warm, leftOut })),
+    passedOver: survey.passedOver,
+  };
+}
