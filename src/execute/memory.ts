@@ -39,6 +39,7 @@ export async function moving(
   try {
     await act();
     const freed = terms.unjudged ? await unjudged(context) : await verifyMoved(context, step, told);
+    if (terms.unjudged) mayFreeMore(context, step);
     how = isLazy(context, step) ? 'owes' : 'done';
     return freed;
   } finally {
@@ -92,6 +93,11 @@ async function whole(
     await settle(context, step, told);
   if (proven.length === 0 || !proven.every((each) => each.alone)) return undefined;
   return freed(movements(context, step, told));
+}
+
+/** What its service held before may still be coming free, and hide what the next one takes. */
+function mayFreeMore({ gauge }: Context, step: Step): void {
+  for (const gpu of step.gpus) gauge.late.add(gpu, step, undefined, usedOn(gauge.latest, gpu));
 }
 
 /** Only for the next step's view of the card. */
