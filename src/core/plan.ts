@@ -59,6 +59,8 @@ export interface Step {
   readonly deltaBytes: number;
   /** Nothing is declared: what its service held awake before, on each GPU. It is given room for, and has to prove nothing. */
   readonly learnedBytes?: number;
+  /** What it needs beyond that for a while, by the peak that was measured before; it is waited for, and not insisted on. */
+  readonly overBytes?: number;
   /** Predicted, seconds from the start of the switch. */
   readonly startSeconds: number;
   readonly endSeconds: number;

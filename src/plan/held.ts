@@ -3,6 +3,7 @@ import { type Attribution, attributionOf, isContained } from '../core/attributio
 import { cardOf } from '../core/cards.ts';
 import { NATURES } from '../core/engines.ts';
 import type { GpuReading } from '../core/facts.ts';
+import type { Known } from '../core/figures.ts';
 import { asleepBytesOf, isServed, type Manifest, type Service } from '../core/model.ts';
 import { isDown, type Observation, type ServiceState } from '../core/state.ts';
 import { weightsOf } from './costs.ts';
@@ -90,9 +91,9 @@ export function bytesAfter(service: Service, { kind }: Pick<Move, 'kind'>, held:
 /** Pinned memory is handed out in powers of two: a backup may hold twice its size. */
 const PINNED_FACTOR = 2;
 
-/** Host RAM that it will hold while it sleeps so: as declared, else the most that a level-1 backup of its weights takes. */
-export function backupBytes(service: Service, move: Move): number {
-  if (move.kind !== 'sleep' || service.engine !== 'vllm' || move.level === 2) return 0;
+/** Host RAM that it takes to sleep so, none where it has it already: as declared, else the most that a level-1 backup of its weights takes. */
+export function backupBytes(service: Service, move: Move, known: Known | undefined): number {
+  if (known?.pinned || move.kind !== 'sleep' || service.engine !== 'vllm' || move.level === 2) return 0;
   return service.memory.hostBytes ?? PINNED_FACTOR * weightsOf(service) * service.gpus.length;
 }
 

@@ -63,6 +63,8 @@ export interface HostileWorld {
   readonly mostForeignBytes: (gpu: number) => number;
   /** A stranger holds so much from now on. */
   foreign(gpu: number, bytes: number): void;
+  /** Somebody else has just begun that: the service is stopped before a start, else awake. */
+  begun(engine: Engine, what: 'start' | 'sleep' | 'stop'): void;
 }
 
 /** What may run beside what on one card. */
@@ -383,6 +385,14 @@ export function hostileWorld(
     log,
     acts: () => acts,
     usedBytes,
+    begun(engine, what) {
+      if (what === 'start') launch(engine);
+      else if (what === 'stop') void stop(engine);
+      else
+        void driverOf(engine)
+          .nap?.sleep(engine.service, 1, { force: true }, new AbortController().signal, { state: 'unknown' })
+          .catch(() => {});
+    },
     mostForeignBytes(gpu) {
       const { bytes = 0, mostBytes = 0, movedMs = 0 } = strangers[gpu] ?? {};
       strangers[gpu] = { bytes, mostBytes: bytes, movedMs };
