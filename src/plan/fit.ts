@@ -155,10 +155,11 @@ function backupOf({ service, answer }: Outcome, figures: KnownFigures): number {
   return answer.kind === 'move' ? backupBytes(service, answer.move, figures.get(service.name)) : 0;
 }
 
-/** What each card has for the moves. */
+/** What each card has for the moves. What is free of a card that is not measured nobody knows: only that the target fits. */
 export function roomsOf(cards: readonly Card[]): Rooms {
+  const measured = cards.filter(({ unmeasured }) => !unmeasured);
   return new Map(
-    cards.map((card): [number, Room] => {
+    measured.map((card): [number, Room] => {
       const freeBytes = card.roomBytes - setAside(card) - sum(card.outcomes, (outcome) => heldThere(outcome, card.gpu));
       return [card.gpu, { freeBytes, blind: isUnsure(card) }];
     }),

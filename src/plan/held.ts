@@ -1,6 +1,6 @@
 /** What a service holds on each of its GPUs, as measured, else as declared; and in host RAM. Pure. */
 import { type Attribution, attributionOf, isContained } from '../core/attribution.ts';
-import { cardOf } from '../core/cards.ts';
+import { cardOf, type Size, sizeOf } from '../core/cards.ts';
 import { NATURES } from '../core/engines.ts';
 import type { GpuReading } from '../core/facts.ts';
 import type { Known } from '../core/figures.ts';
@@ -102,9 +102,9 @@ export function gpusOf(manifest: Manifest): readonly number[] {
   return [...new Set([...manifest.services.values()].flatMap((service) => service.gpus))].sort((a, b) => a - b);
 }
 
-/** Bytes of a card, when the GPU tool tells them. */
-export function cardBytes(gpu: GpuReading, index: number): number | undefined {
-  return cardOf(gpu, index)?.totalBytes ?? undefined;
+/** How large a card is, as told or remembered. */
+export function cardSize({ gpu, cardSizes = [] }: Observation, index: number): Size | undefined {
+  return sizeOf(gpu, cardSizes, index);
 }
 
 /** Bytes of a card in use, when the GPU tool tells them. */

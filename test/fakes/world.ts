@@ -5,7 +5,15 @@
 
 import { openCallLog } from '../../src/core/calls.ts';
 import { GpumodError } from '../../src/core/errors.ts';
-import type { EngineFacts, GpuProcess, GpuReading, NapAbility, PortOwner, UnitFacts } from '../../src/core/facts.ts';
+import type {
+  CardSize,
+  EngineFacts,
+  GpuProcess,
+  GpuReading,
+  NapAbility,
+  PortOwner,
+  UnitFacts,
+} from '../../src/core/facts.ts';
 import type { Learned } from '../../src/core/figures.ts';
 import type { Manifest, Service, SleepLevel } from '../../src/core/model.ts';
 import { onAbort } from '../../src/core/on-abort.ts';
@@ -97,6 +105,11 @@ export interface World {
   foreign(bytes: number): void;
   /** From now on systemd can't be reached. */
   loseBus(): void;
+  /** From now on the GPU tool fails; `mendTool`: no longer, and the card has so much. */
+  loseTool(): void;
+  mendTool(cardBytes: number): void;
+  /** What is remembered of the cards. */
+  readonly cards: { sizes?: readonly CardSize[] };
 }
 
 export function world(
@@ -108,11 +121,12 @@ export function world(
   const log: string[] = [];
   const examined: string[] = [];
   const kept = nothingKept();
-  const { last, records, figures } = kept;
+  const { last, records, figures, cards } = kept;
   const inMemory = stateInMemory(kept);
   const looks: ('total' | 'processes')[] = [];
   let ticks = 0;
   let busLost = false;
+  let toolLost = false;
   let foreignBytes = 0;
   const deadlines = new Set<{ readonly atMs: number; readonly control: AbortController }>();
   const sleepers = new Set<{ readonly atMs: number; readonly wake: () => void }>();
@@ -321,6 +335,7 @@ export function world(
   const reading = (detail?: 'processes'): GpuReading => {
     looks.push(detail ?? 'total');
     if (cardBytes === null) return { kind: 'unmeasured', why: { code: 'no-tool' } };
+    if (toolLost) return { kind: 'unmeasured', why: { code: 'tool-failed', detail: 'nvidia-smi: exit code 9' } };
     const usedBytes = [...members.values()].reduce((sum, member) => sum + member.bytes + lateOf(member), foreignBytes);
     return {
       kind: 'measured',
@@ -341,6 +356,14 @@ export function world(
     loseBus: () => {
       busLost = true;
     },
+    loseTool: () => {
+      toolLost = true;
+    },
+    mendTool: (bytes) => {
+      toolLost = false;
+      cardBytes = bytes;
+    },
+    cards,
     states: () =>
       [...members.values()]
         .map(

@@ -90,6 +90,6 @@ const AFTER = `
 ## Files
 
 \`~/.config/gpumod/\`, \`/etc/gpumod/\` :: The manifest: every \`*.yaml\` in the first of them that has one.
-\`~/.local/state/gpumod/\` :: What was switched, what lied, what was measured. It may be deleted at any time.
+\`~/.local/state/gpumod/\` :: What was switched, what lied, what was measured, how large the cards are (\`cards.json\`: the limit of a plan while the GPU tool fails). It may be deleted at any time.
 \`~/.cache/gpumod/\` :: The manifest as it was last read. It may be deleted at any time.
 `;

@@ -176,13 +176,18 @@ const planKeys: Keys = {
   efficiency: said('Lower bound by awakeSeconds; 1: it cannot be done faster.', { type: 'number', minimum: 0 }),
   peakBytes: said('By index of the GPU.', by(count)),
   cards: list(
-    object({
-      index: count,
-      totalBytes: orNull(count),
-      reserveBytes: count,
-      foreignBytes: orNull(count),
-      timeline: list(object({ atSeconds: seconds, usedBytes: orNull(count), asleepBytes: count, step: orNull(text) })),
-    }),
+    object(
+      {
+        index: count,
+        totalBytes: orNull(count),
+        reserveBytes: count,
+        foreignBytes: orNull(count),
+        timeline: list(
+          object({ atSeconds: seconds, usedBytes: orNull(count), asleepBytes: count, step: orNull(text) }),
+        ),
+      },
+      { remembered: said('totalBytes is as last seen: it is not measured now.', truth) },
+    ),
   ),
   warnings: list(coded({ message: text })),
 };
