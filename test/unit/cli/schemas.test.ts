@@ -66,6 +66,14 @@ describe('status', () => {
 describe('plan', () => {
   it('of one mode', async () => expect((await valid('plan', 'mode plan talk', begun()))['steps']).not.toEqual([]));
   it('of a mode that holds', async () => void (await valid('plan', 'mode plan off', world(box, {}))));
+  it('with a card as last seen', async () => {
+    const machine = begun();
+    await valid('status', 'status', machine);
+    machine.loseTool();
+    const { cards } = await valid('plan', 'mode plan talk', machine);
+    expect(cards).toMatchObject([{ totalBytes: 24 * GIB, remembered: true }]);
+    expect(await valid('status', 'status', machine)).toMatchObject({ gpus: null });
+  });
   it('with warnings', async () => {
     const { warnings } = await valid('plan', 'mode plan all', world(box, { chat: 'awake' }, {}, null));
     expect(warnings).not.toEqual([]);
