@@ -1,5 +1,5 @@
 /** The program's edge: the only file that touches `process`. Wires the real parts, turns signals into one abort. */
-import { homedir } from 'node:os';
+import { homedir, userInfo } from 'node:os';
 import type { Parts, Sink } from './cli/parts.ts';
 import { run } from './cli/run.ts';
 import { GpumodError } from './core/errors.ts';
@@ -25,6 +25,14 @@ function homeOfUser(): string {
     return homedir();
   } catch {
     return '/';
+  }
+}
+
+function nameOfUser(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return String(uid);
   }
 }
 
@@ -116,7 +124,7 @@ async function realHost() {
   const { openRealHost } = await import('./real-host.ts');
   const nodeMajor = Number.parseInt(process.versions.node, 10);
   const own = { secrets: await secretTexts(), hide: secrets.hide };
-  return openRealHost({ env, uid, pid: process.pid, home, nodeMajor, kill, ...own });
+  return openRealHost({ env, uid, user: nameOfUser(), pid: process.pid, home, nodeMajor, kill, ...own });
 }
 
 /** Beside the bundle this file becomes part of. */

@@ -71,7 +71,13 @@ export interface Details {
   readonly 'bus-unreachable': { readonly scope: string; readonly address: string; readonly reason: string };
   readonly 'no-user-bus': { readonly address: string; readonly user: string };
   readonly 'user-scope-as-root': { readonly user: string };
-  readonly 'not-permitted': { readonly unit: string; readonly verb: string; readonly units: readonly string[] };
+  /** `units`: all that a rule should allow; `user`: to whom. */
+  readonly 'not-permitted': {
+    readonly unit: string;
+    readonly verb: string;
+    readonly units: readonly string[];
+    readonly user?: string;
+  };
   readonly 'unit-not-found': { readonly unit: string };
   readonly 'unit-unusable': { readonly unit: string; readonly load: string; readonly reason: string };
   readonly 'unit-failed': UnitFailure;

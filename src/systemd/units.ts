@@ -1,6 +1,7 @@
 /** What gpumod asks of a service manager; `systemd.ts` is the real one, `embedded.ts` the demo's. */
 import type { UnitFacts } from '../core/facts.ts';
 import type { TimerFacts } from './timers.ts';
+import type { UnitSettings } from '../core/unit-settings.ts';
 
 export interface JobOptions {
   /** Bounds the wait; the job itself goes on in systemd. */
@@ -58,6 +59,8 @@ export interface Units {
   observe(units: readonly string[], signal: AbortSignal, detail?: 'brief'): Promise<readonly UnitFacts[]>;
   /** All services that have a file or are loaded; of those that run what is `wanted`, the whole. */
   installed(wanted: (argv: readonly string[]) => boolean, signal: AbortSignal): Promise<Installed>;
+  /** How they are set up; same order as asked, or none where units are no files. One message a unit. */
+  settings(units: readonly string[], signal: AbortSignal): Promise<readonly UnitSettings[]>;
   /** Clears a failed state first. `ok`: the job is done and the unit stayed up for a moment. */
   start(unit: string, options: JobOptions): Promise<JobEnd>;
   restart(unit: string, options: JobOptions): Promise<JobEnd>;

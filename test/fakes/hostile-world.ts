@@ -270,6 +270,7 @@ export function hostileWorld(
       await within(stop(the(unit)), signal);
       return { ...jobEnd(the(unit)), ok: true };
     },
+    settings: async () => [],
     restart: () => Promise.reject(new Error('nobody asks for that')),
     async watch(unit, changed) {
       the(unit).watchers.add(changed);
@@ -411,6 +412,7 @@ export function hostileWorld(
       driver: async ({ name }) => drivers.get(name) as Driver,
       calls: openCallLog(),
       telemetry: { read },
+      account: () => ({ uid: 1000, user: 'op', lingers: true }),
       hostMemory: () => undefined,
       ...stateInMemory(nothingKept()),
       owner: async () => ({ kind: 'unit' }),

@@ -18,12 +18,13 @@ import type { Learned } from '../../src/core/figures.ts';
 import type { Manifest, Service, SleepLevel } from '../../src/core/model.ts';
 import { onAbort } from '../../src/core/on-abort.ts';
 import type { Remembered } from '../../src/core/remembered.ts';
+import type { UnitSettings } from '../../src/core/unit-settings.ts';
 import type { Driver } from '../../src/engines/driver.ts';
 import type { Host } from '../../src/execute/host.ts';
 import { nothingKept, stateInMemory } from '../../src/state/in-memory.ts';
 import { recordedUnits } from '../../src/systemd/on-record.ts';
 import type { JobEnd, Units } from '../../src/systemd/units.ts';
-import { CAN_SLEEP } from './build.ts';
+import { CAN_SLEEP, unitSettings } from './build.ts';
 
 /** `starting`: ready at the second look; `stopping`: down at the third. */
 type Start = 'awake' | 'stopped' | 'asleep' | 'starting' | 'stopping';
@@ -65,6 +66,8 @@ export interface Trouble {
   examined?: NapAbility;
   /** Nothing can be kept on record. */
   diskFull?: boolean;
+  /** How its unit is set up, where that is not as it should be. */
+  settings?: Partial<UnitSettings>;
   /** Who listens on its port. */
   owner?: PortOwner;
 }
@@ -228,6 +231,7 @@ export function world(
       member?.watchers.add(changed);
       return () => member?.watchers.delete(changed);
     },
+    settings: async (names) => names.map((unit) => unitSettings(unit, byUnit(unit)?.trouble.settings)),
     async listen() {},
     async close() {},
   };
@@ -408,6 +412,7 @@ export function world(
       driver: async ({ name }) =>
         driver.nap && members.get(name)?.trouble.untold ? { ...driver, nap: { ...driver.nap, untold: true } } : driver,
       telemetry: { read: async (_signal, detail) => reading(detail) },
+      account: () => ({ uid: 1000, user: 'op', lingers: true }),
       hostMemory: () => undefined,
       ...inMemory,
       records: {

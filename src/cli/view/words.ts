@@ -132,9 +132,9 @@ const WORDS: Words = {
     what: `these services belong to the systemd manager of ${user}, and this runs as root`,
     hint: 'run gpumod without sudo',
   }),
-  'not-permitted': ({ unit, verb, units }) => ({
+  'not-permitted': ({ unit, verb, units, user }) => ({
     what: `not permitted to ${verb} ${unit} (polkit)`,
-    hint: `allow just these units; put into /etc/polkit-1/rules.d/50-gpumod.rules:\n${polkitRule(units.length > 0 ? units : [unit])}`,
+    hint: permitHint(units.length > 0 ? units : [unit], user),
   }),
   'unit-not-found': ({ unit }) => ({
     what: `systemd knows no unit ${unit}`,
@@ -397,10 +397,11 @@ function cannotHint(service: string, verb: string, reason: string): string {
   return `see: gpumod service status ${service}`;
 }
 
-function polkitRule(units: readonly string[]): string {
+export function permitHint(units: readonly string[], user = 'YOU'): string {
   return [
+    'allow just these units; put into /etc/polkit-1/rules.d/50-gpumod.rules:',
     'polkit.addRule(function(action, subject) {',
-    '  if (action.id == "org.freedesktop.systemd1.manage-units" && subject.user == "YOU" &&',
+    `  if (action.id == "org.freedesktop.systemd1.manage-units" && subject.user == ${JSON.stringify(user)} &&`,
     `      ${JSON.stringify(units)}.indexOf(action.lookup("unit")) >= 0 &&`,
     '      ["start","stop","restart","reset-failed"].indexOf(action.lookup("verb")) >= 0) return polkit.Result.YES;',
     '});',
