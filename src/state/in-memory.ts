@@ -27,7 +27,11 @@ export const nothingKept = (): Kept => ({
 
 export function stateInMemory(kept: Kept = nothingKept()): State {
   return {
-    lock: { acquire: async () => ({ release: async () => {} }), holder: async () => undefined },
+    lock: {
+      acquire: async () => ({ release: async () => {} }),
+      holder: async () => undefined,
+      trouble: async () => undefined,
+    },
     switchJournal: {
       write: async (entry) => {
         kept.journal.push(structuredClone(entry));
