@@ -195,7 +195,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   },
   {
     path: 'doctor',
-    help: 'what is wrong or in the way, with evidence and fix; exit 1 when there is something',
+    help: 'what is wrong or in the way, with evidence and a fix to paste; exit 1 when there is something (-v: hints too)',
     examples: ['gpumod doctor', 'gpumod doctor --json | jq .findings[].fix'],
     action: 'doctor',
   },

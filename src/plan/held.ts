@@ -92,7 +92,7 @@ export function bytesAfter(service: Service, { kind }: Pick<Move, 'kind'>, held:
 const PINNED_FACTOR = 2;
 
 /** Host RAM that it takes to sleep so, none where it has it already: as declared, else the most that a level-1 backup of its weights takes. */
-export function backupBytes(service: Service, move: Move, known: Known | undefined): number {
+export function backupBytes(service: Service, move: Pick<Move, 'kind' | 'level'>, known: Known | undefined): number {
   if (known?.pinned || move.kind !== 'sleep' || service.engine !== 'vllm' || move.level === 2) return 0;
   return service.memory.hostBytes ?? PINNED_FACTOR * weightsOf(service) * service.gpus.length;
 }
