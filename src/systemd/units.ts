@@ -1,7 +1,7 @@
 /** What gpumod asks of a service manager; `systemd.ts` is the real one, `embedded.ts` the demo's. */
 import type { UnitFacts } from '../core/facts.ts';
-import type { TimerFacts } from './timers.ts';
 import type { UnitSettings } from '../core/unit-settings.ts';
+import type { TimerFacts } from './timers.ts';
 
 export interface JobOptions {
   /** Bounds the wait; the job itself goes on in systemd. */

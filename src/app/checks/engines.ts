@@ -1,5 +1,4 @@
 /** What is wrong with how llama.cpp and Ollama are started. Pure. */
-import { flag } from '../../core/start-line.ts';
 import { dropIn, type Finding, found, ofEach, type Subject } from './finding.ts';
 import { startOf } from './start.ts';
 
@@ -29,7 +28,7 @@ function autoload(subject: Subject): readonly Finding[] {
   if (service.engine !== 'llamacpp' || service.idle !== 'sleep') return [];
   const { line, environment, knowsEnvironment } = startOf(service, settings);
   if (!line?.isWhole || !(knowsEnvironment || line.isContained)) return [];
-  if (flag(line.args, '-m', '--model', '-hf', '-hfr', '--hf-repo', '-mu', '--model-url') !== undefined) return [];
+  if (line.flags.has('-m', '--model', '-hf', '-hfr', '--hf-repo', '-mu', '--model-url')) return [];
   const last = line.args.findLast((word) => /^--(no-)?models-autoload$/.test(word));
   const isOff =
     last === undefined

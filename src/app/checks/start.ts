@@ -1,19 +1,19 @@
 /** What a unit gives its engine to start with: flags and environment. Pure. */
 import type { Service } from '../../core/model.ts';
-import { execStart, flag, type StartLine, startLineOf, withFlag } from '../../core/start-line.ts';
 import type { UnitSettings } from '../../core/unit-settings.ts';
+import { type CommandLine, commandLineOf, execStart, withArgument } from './command-line.ts';
 import { dropIn, type Repair, type Subject } from './finding.ts';
 
 /** As far as it is seen. */
 export interface Start {
-  readonly line?: StartLine;
+  readonly line?: CommandLine;
   /** What is not in it is not set. */
   readonly knowsEnvironment: boolean;
   readonly environment: UnitSettings['environment'];
 }
 
 export function startOf(service: Service, settings: UnitSettings): Start {
-  const line = startLineOf(service.engine, settings.argv);
+  const line = commandLineOf(service.engine, settings.argv);
   const outer = line?.isContained ? {} : settings.environment;
   return {
     ...(line ? { line } : {}),
@@ -26,7 +26,7 @@ export function startOf(service: Service, settings: UnitSettings): Start {
 export function argument(subject: Subject, name: string, flagName: string, value?: string): Repair {
   const { service, settings } = subject;
   const { line } = startOf(service, settings);
-  const start = line?.isPlain ? execStart(withFlag(settings.argv, flagName, value)) : undefined;
+  const start = line?.isPlain ? execStart(withArgument(settings.argv, flagName, value)) : undefined;
   if (start === undefined) return { kind: 'argument', words: value === undefined ? flagName : `${flagName} ${value}` };
   return dropIn(subject, name, '[Service]', 'ExecStart=', start);
 }
@@ -37,7 +37,7 @@ export function partOf(service: Service, settings: UnitSettings | undefined): nu
   const { line } = startOf(service, settings);
   if (!line) return undefined;
   // They set the size of the cache in another way.
-  if (flag(line.args, '--kv-cache-memory-bytes', '--num-gpu-blocks-override') !== undefined) return undefined;
-  const said = Number(flag(line.args, '--gpu-memory-utilization') ?? Number.NaN);
+  if (line.flags.has('--kv-cache-memory-bytes', '--num-gpu-blocks-override')) return undefined;
+  const said = Number(line.flags.value('--gpu-memory-utilization', '-gmu') ?? Number.NaN);
   return said > 0 && said <= 1 ? said : undefined;
 }

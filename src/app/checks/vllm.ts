@@ -1,6 +1,5 @@
 /** What is wrong with how a vLLM is started, and with its sleep. Pure. */
 import type { VllmService } from '../../core/model.ts';
-import { flag } from '../../core/start-line.ts';
 import { dropIn, type Finding, found, ofEach, type Repair, type Subject } from './finding.ts';
 import { argument, startOf } from './start.ts';
 
@@ -34,8 +33,8 @@ function devMode(subject: Of): readonly Finding[] {
     return [found('error', service, why, sleepRepair(subject, 'dev-mode-off'))];
   }
   const findings: Finding[] = [];
-  const host = line && flag(line.args, '--host');
-  const isLocal = line && flag(line.args, '--uds') !== undefined;
+  const host = line?.flags.value('--host');
+  const isLocal = line?.flags.has('--uds');
   // Without it vLLM listens everywhere.
   if (line?.isWhole && !line.isContained && !isLocal && ANYWHERE.includes(host ?? '')) {
     const detail = `${host === undefined ? 'no --host' : `--host ${host}`}, VLLM_SERVER_DEV_MODE=1`;
@@ -59,7 +58,7 @@ function sleepFlags(subject: Of): readonly Finding[] {
   const findings: Finding[] = [];
   const say = (code: string, detail: string) =>
     findings.push(found('warning', service, { code, detail }, sleepRepair(subject, code)));
-  if (line?.isWhole && flag(line.args, '--enable-sleep-mode') === undefined)
+  if (line?.isWhole && !line.flags.has('--enable-sleep-mode'))
     say('sleep-mode-off', `in ExecStart of ${settings.unit}`);
   const isOff = environment.VLLM_SERVER_DEV_MODE === undefined || environment.VLLM_SERVER_DEV_MODE === '0';
   if (knowsEnvironment && isOff) say('dev-mode-off', `in the environment of ${settings.unit}`);
@@ -80,7 +79,7 @@ function allocator(subject: Of): readonly Finding[] {
   const { line, environment } = startOf(service, settings);
   // Newer releases take it out themselves (vllm#40812).
   const version = seen?.engine && 'version' in seen.engine ? minorOf(seen.engine.version) : undefined;
-  if (!line || flag(line.args, '--enable-sleep-mode') === undefined || (version ?? 0) >= 23) return [];
+  if (!line?.flags.has('--enable-sleep-mode') || (version ?? 0) >= 23) return [];
   return (['PYTORCH_CUDA_ALLOC_CONF', 'PYTORCH_ALLOC_CONF'] as const).flatMap((name) => {
     const value = environment[name];
     if (value === undefined || !SEGMENTS.test(value)) return [];
