@@ -1,6 +1,7 @@
 /** Bundles src/ into dist/: chunks, so that a command loads only what it runs; no dependency is left to install. */
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { pathToFileURL } from 'node:url';
 import { rolldown } from 'rolldown';
 
 /**
@@ -19,6 +20,12 @@ const withoutUnused = {
  * What is dear to load stays apart: `--help` must not pay for the planner, nor `status` for the spinner.
  */
 const GROUPS = [
+  // What every start needs, `--help` too, and nothing more.
+  {
+    name: 'start',
+    test: /\/src\/(cli\/(commands|mistyped|exit-code|speed|view\/(style|view))|core\/(errors|near|model|engines|units|visible|own-folders|secrets))\.ts$/,
+    priority: 3,
+  },
   { name: 'manifest', test: /\/src\/manifest\/(?!cached|locate)|node_modules\/(yaml|zod)\//, priority: 2 },
   { name: 'http', test: /\/src\/io\/http|node_modules\/undici\//, priority: 2 },
   {
@@ -28,7 +35,7 @@ const GROUPS = [
   },
   {
     name: 'work',
-    test: /\/src\/(app|manifest\/(cached|locate)|plan|execute|engines|systemd\/(?!embedded)|gpu|state|io|real-host|cli\/(actions|view\/(?!table|spinner)))/,
+    test: /\/src\/(app|manifest\/(cached|locate)|plan|execute|engines|systemd\/(?!embedded)|gpu|state|io|real-host|cli\/(actions|view\/(?!table|spinner|schemas)))/,
     priority: 1,
   },
 ];
@@ -53,6 +60,22 @@ const { output } = await bundle.write({
 });
 await bundle.close();
 writeFileSync('dist/THIRD-PARTY-LICENSES.txt', licences(output));
+
+await writeManPages();
+
+/** Made by the program's own modules, which are bundled to be run once, here. */
+async function writeManPages() {
+  const pages = await rolldown({ input: 'src/man-pages.ts', platform: 'node' });
+  const file = 'dist/man-pages.mjs';
+  await pages.write({ file, format: 'esm', codeSplitting: false });
+  await pages.close();
+  const { manPages } = await import(pathToFileURL(file));
+  rmSync(file);
+  const epoch = Number(process.env.SOURCE_DATE_EPOCH ?? Date.now() / 1000);
+  mkdirSync('dist/man');
+  for (const [name, text] of Object.entries(manPages(version, new Date(epoch * 1000).toISOString().slice(0, 10))))
+    writeFileSync(`dist/man/${name}`, text);
+}
 
 /** Of all our sources: what one build has written, another must not take for its own. */
 function fingerprint(folder) {

@@ -13,7 +13,7 @@ export default defineConfig({
   test: {
     include: ['test/**/*.sandbox.ts'],
     fileParallelism: false,
-    testTimeout: 30_000,
+    testTimeout: 90_000,
     hookTimeout: 30_000,
   },
 });

@@ -49,6 +49,7 @@ export async function openDemoHost({ speed, node }: DemoOptions): Promise<Demo> 
       driver: async (service) => openDriver(service.engine, partsFor(service.name)),
       calls,
       telemetry: box.telemetry,
+      account: () => ({ uid: 0, user: 'you', lingers: true }),
       hostMemory: () => undefined, // the real machine's is not the box's
       ...stateInMemory(),
       owner: async () => undefined, // its processes are no units

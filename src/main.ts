@@ -1,5 +1,5 @@
 /** The program's edge: the only file that touches `process`. Wires the real parts, turns signals into one abort. */
-import { homedir } from 'node:os';
+import { homedir, userInfo } from 'node:os';
 import type { Parts, Sink, Terminal } from './cli/parts.ts';
 import { run } from './cli/run.ts';
 import { GpumodError } from './core/errors.ts';
@@ -25,6 +25,14 @@ function homeOfUser(): string {
     return homedir();
   } catch {
     return '/';
+  }
+}
+
+function nameOfUser(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return String(uid);
   }
 }
 
@@ -153,12 +161,12 @@ const askAt =
     }
   };
 
+const kill = (pid: number, signal: 'SIGKILL' | 0) => process.kill(pid, signal);
 async function realHost() {
   const { openRealHost } = await import('./real-host.ts');
   const nodeMajor = Number.parseInt(process.versions.node, 10);
-  const kill = (pid: number, signal: 'SIGKILL' | 0) => process.kill(pid, signal);
   const own = { secrets: await secretTexts(), hide: secrets.hide };
-  return openRealHost({ env, uid, pid: process.pid, home, nodeMajor, kill, ...own });
+  return openRealHost({ env, uid, user: nameOfUser(), pid: process.pid, home, nodeMajor, kill, ...own });
 }
 
 /** Beside the bundle this file becomes part of. */
@@ -221,6 +229,11 @@ const parts: Parts = {
     const [{ files }, { newFiles }] = await Promise.all([where(undefined), import('./io/new-file.ts')]);
     const host = await realHost();
     return { host, files: { ...files, ...newFiles }, env, home, uid, schema: SCHEMA, running: host.running };
+  },
+  async openUnitTools() {
+    const program = [process.execPath, process.argv[1] ?? ''] as const;
+    const monotonicMs = () => Number(process.hrtime.bigint()) / 1e6;
+    return (await import('./real-unit-tools.ts')).openUnitTools({ env, uid, home, program, kill, monotonicMs });
   },
   openDemo: async (speed) => (await import('./demo-host.ts')).openDemoHost({ speed, node: process.execPath }),
 };

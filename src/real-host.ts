@@ -34,6 +34,8 @@ import type { Units } from './systemd/units.ts';
 export interface Surroundings {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly uid: number;
+  /** Its name. */
+  readonly user: string;
   /** Of this process. */
   readonly pid: number;
   readonly home: string;
@@ -52,7 +54,7 @@ export interface RealHost extends Host {
   running(unit: UnitFacts, signal: AbortSignal): Promise<readonly RunningCommand[]>;
 }
 
-export function openRealHost({ env, uid, pid, home, nodeMajor, kill, secrets, hide }: Surroundings): RealHost {
+export function openRealHost({ env, uid, user, pid, home, nodeMajor, kill, secrets, hide }: Surroundings): RealHost {
   const clock = systemClock;
   const run = openRun(env, kill);
   const state = openState({
@@ -112,6 +114,7 @@ export function openRealHost({ env, uid, pid, home, nodeMajor, kill, secrets, hi
     driver,
     calls,
     telemetry,
+    account: () => ({ uid, user, ...lingering(user) }),
     hostMemory,
     ...state,
     owner: openOwner({ processes: systemProcesses, clock, uid }),
@@ -128,6 +131,12 @@ export function openRealHost({ env, uid, pid, home, nodeMajor, kill, secrets, hi
       await Promise.all(closers.splice(0).map((close) => close()));
     },
   };
+}
+
+/** logind keeps a file for each user who lingers, in a folder that it makes for the first of them. */
+function lingering(user: string): { lingers?: boolean } {
+  if (!pathFacts('/var/lib/systemd')) return {};
+  return { lingers: pathFacts(`/var/lib/systemd/linger/${user}`) !== undefined };
 }
 
 const WARM_MS = 5_000;

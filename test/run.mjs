@@ -5,7 +5,8 @@
  *
  * The *.test.ts run in place. The *.sandbox.ts run inside a throw-away systemd (test/sandbox/sandbox.sh), which needs root;
  * those among them that need a real llama-server find its root folder (test/sandbox/llama-root.sh) in GPUMOD_TEST_LLAMA_ROOT.
- * GPUMOD_REQUIRE=systemd,llama turns every skip into a failure, and fetches the llama-server if it is not there yet.
+ * GPUMOD_REQUIRE=systemd,llama,... (see test/kit/require.ts) turns every skip for want of these into a failure, and fetches
+ * the llama-server if it is not there yet.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
@@ -20,6 +21,7 @@ const SANDBOX = join(REPO, 'test/sandbox/sandbox.sh');
 const INSIDE = { repo: '/opt/gpumod', llama: '/opt/llama-root', out: '/opt/gpumod-test-output' };
 /** The chaos suite's number of rounds may be raised: see test/chaos/. */
 const DEADLINE_MS = (15 + Number(process.env.GPUMOD_CHAOS_RUNS ?? 0) / 2) * 60_000;
+const NEEDS = ['systemd', 'llama', 'zsh', 'fish', 'groff', 'mandoc'];
 const PASSED_ON = [
   'GPUMOD_REQUIRE',
   'GPUMOD_CHAOS_RUNS',
@@ -65,8 +67,8 @@ console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} sk
 process.exitCode = total.failed + faults.length > 0 ? 1 : 0;
 
 function checkNames() {
-  const unknown = [...required].filter((name) => name !== 'systemd' && name !== 'llama');
-  if (unknown.length > 0) faults.push(`GPUMOD_REQUIRE knows systemd and llama, not ${unknown.join(', ')}`);
+  const unknown = [...required].filter((name) => !NEEDS.includes(name));
+  if (unknown.length > 0) faults.push(`GPUMOD_REQUIRE knows ${NEEDS.join(', ')}, not ${unknown.join(', ')}`);
 }
 
 async function runHere() {

@@ -1,4 +1,5 @@
 /** The look after acts, and what it says of them: why a target was not reached although no step may have failed. */
+import type { Account } from '../core/account.ts';
 import { type AnyGpumodError, GpumodError, isGpumodError } from '../core/errors.ts';
 import type { EngineFacts, NapAbility } from '../core/facts.ts';
 import type { Manifest } from '../core/model.ts';
@@ -94,9 +95,13 @@ export function notAsWanted(wanted: string, wrong: readonly string[], { services
 }
 
 /** One rule that allows all of the manifest's system units, not one error a unit. */
-export function allowing(error: AnyGpumodError | undefined, { services }: Manifest): AnyGpumodError | undefined {
+export function allowing(
+  error: AnyGpumodError | undefined,
+  { services }: Manifest,
+  { user }: Account,
+): AnyGpumodError | undefined {
   if (error?.code !== 'not-permitted') return error;
   const system = [...services.values()].filter((service) => service.scope === 'system');
   const units = system.map((service) => service.unit);
-  return new GpumodError('not-permitted', { ...error.details, units }, { cause: error }) as AnyGpumodError;
+  return new GpumodError('not-permitted', { ...error.details, units, user }, { cause: error }) as AnyGpumodError;
 }

@@ -1,47 +1,114 @@
 /** `doctor`: what is wrong or in the way of good switches, each with its evidence. Changes nothing. */
-import type { Cause } from '../core/cause.ts';
-import type { PortOwner, Why } from '../core/facts.ts';
-import type { Manifest, Service } from '../core/model.ts';
+import { attributionOf } from '../core/attribution.ts';
+import { isGpumodError } from '../core/errors.ts';
+import type { Learned } from '../core/figures.ts';
+import { given } from '../core/given.ts';
+import { type Manifest, SCOPES, type Scope, type Service } from '../core/model.ts';
 import type { Wanted } from '../core/plan.ts';
 import { evidenceOf } from '../core/remembered.ts';
-import type { Observation, ObservedService } from '../core/state.ts';
+import type { Observation } from '../core/state.ts';
+import type { UnitSettings } from '../core/unit-settings.ts';
 import { lastWords } from '../execute/fallen.ts';
 import type { Host } from '../execute/host.ts';
+import { type Finding, found, type Scene, SEVERITIES } from './checks/finding.ts';
+import { stateChecks } from './checks/state.ts';
+import { checked } from './checks/table.ts';
 import { examined } from './examine.ts';
 import { observe } from './observe.ts';
 
-const SEVERITIES = ['error', 'warning', 'note'] as const;
+export type { Finding, Repair } from './checks/finding.ts';
 
-export interface Finding {
-  /** `note`: worth knowing, and no reason for an exit code. */
-  readonly severity: (typeof SEVERITIES)[number];
-  /** Whom it is about; none: the machine. */
-  readonly services: readonly Service[];
-  readonly why: Why;
-  /** `level-lied`: which level, and when (Unix milliseconds). */
-  readonly level?: number;
-  readonly sinceMs?: number;
-  /** `port-taken`: by whom, and where. */
-  readonly taken?: Extract<PortOwner, { kind: 'other' }>;
-  /** Its time to start is not over: this may yet end by itself. */
-  readonly starting?: true;
-  /** Of its failure, when its journal tells one that we know. */
-  readonly cause?: Cause;
+/** systemd answers at once, or is asked in vain. */
+const SETTINGS_MS = 10_000;
+
+/** The worst first, of the machine last. `everything`: hints too, and what could not be checked. Throws what an observation throws. */
+export async function doctor(
+  manifest: Manifest,
+  host: Host,
+  signal: AbortSignal,
+  everything = false,
+): Promise<readonly Finding[]> {
+  const { scene, unread } = await sceneOf(manifest, host, signal);
+  const services = [...manifest.services.values()];
+  const lies = await Promise.all(services.map((service) => liesOf(service, scene.now, host)));
+  const all = [
+    ...(await folders(host)),
+    ...(await explained(stateChecks(scene), scene.now, host, signal)),
+    ...lies.flat(),
+    ...checked(scene),
+    ...unread,
+  ];
+  const shown = all.filter(({ verbose }) => everything || !verbose);
+  const ofMachine = ({ services: [service] }: Finding) => service === undefined;
+  return SEVERITIES.flatMap((severity) => {
+    const these = shown.filter((finding) => finding.severity === severity);
+    const ordered = services.flatMap((service) => these.filter(({ services: [first] }) => first === service));
+    return [...ordered, ...these.filter(ofMachine)];
+  });
 }
 
-/** The worst first, of the machine last. Throws what an observation throws. */
-export async function doctor(manifest: Manifest, host: Host, signal: AbortSignal): Promise<readonly Finding[]> {
+async function sceneOf(
+  manifest: Manifest,
+  host: Host,
+  signal: AbortSignal,
+): Promise<{ readonly scene: Scene; readonly unread: readonly Finding[] }> {
   const all = [...manifest.services.keys()].map((name): [string, Wanted] => [name, { kind: 'resting' }]);
-  const now = await examined(manifest, await observe(manifest, host, signal), new Map(all), host, signal);
-  const services = [...manifest.services.values()];
-  const found = await Promise.all(
-    services.map(async (service) => [
-      ...(await explained(findingsOf(service, now.services.get(service.name)), now, host, signal)),
-      ...(await liesOf(service, now, host)),
-    ]),
+  const [seen, perScope, learned, holder, underway, history] = await Promise.all([
+    observe(manifest, host, signal, { detail: 'processes' }),
+    Promise.all(SCOPES.map((scope) => settingsOf(manifest, scope, host, signal))),
+    learnedOf(manifest, host),
+    host.lock.holder(),
+    host.switchJournal.read(),
+    usesSystem(manifest) ? host.history.read() : [],
+  ]);
+  const now = await examined(manifest, seen, new Map(all), host, signal);
+  const scene: Scene = {
+    manifest,
+    now,
+    settings: new Map(perScope.flatMap(({ settings }) => settings)),
+    learned,
+    account: host.account(),
+    history,
+    ...given({ held: attributionOf(manifest, now), holder, underway }),
+  };
+  return { scene, unread: perScope.flatMap(({ unread }) => unread) };
+}
+
+/** History tells whether its units may be started and stopped. */
+function usesSystem({ services }: Manifest): boolean {
+  return [...services.values()].some(({ scope }) => scope === 'system');
+}
+
+interface Read {
+  readonly settings: readonly (readonly [service: string, settings: UnitSettings])[];
+  readonly unread: readonly Finding[];
+}
+
+/** One scope at a time: another one's manager may not be there. */
+async function settingsOf(manifest: Manifest, scope: Scope, host: Host, signal: AbortSignal): Promise<Read> {
+  const services = [...manifest.services.values()].filter((service) => service.scope === scope);
+  if (services.length === 0) return { settings: [], unread: [] };
+  const names = services.map(({ unit }) => unit);
+  const deadline = host.clock.deadline(SETTINGS_MS, signal);
+  try {
+    const manager = await host.units(scope);
+    const all = await manager.settings(names, deadline);
+    return { settings: all.flatMap((each, i) => (services[i] ? [[services[i].name, each]] : [])), unread: [] };
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!isGpumodError(error) && !deadline.aborted) throw error;
+    const why = { code: 'settings-untold', detail: isGpumodError(error) ? error.code : 'no answer' };
+    return { settings: [], unread: [{ ...found('note', services, why), verbose: true }] };
+  }
+}
+
+async function learnedOf(manifest: Manifest, host: Host): Promise<ReadonlyMap<string, Learned>> {
+  const all = await Promise.all(
+    [...manifest.services.keys()].map(
+      async (name) => [name, await host.figures.read(name).catch(() => undefined)] as const,
+    ),
   );
-  const findings = [...found.flat(), ...undeclared(services), ...(await ofTheMachine(now, host))];
-  return SEVERITIES.flatMap((severity) => findings.filter((finding) => finding.severity === severity));
+  return new Map(all.flatMap(([name, learned]) => (learned ? [[name, learned]] : [])));
 }
 
 /** Its journal may tell why it failed, or why its engine does not answer. */
@@ -63,51 +130,21 @@ async function explained(
   );
 }
 
-async function ofTheMachine({ gpu }: Observation, { records }: Host): Promise<Finding[]> {
-  const trouble = await records.trouble();
-  const whys = [...(trouble ? [trouble] : []), ...(gpu.kind === 'unmeasured' ? [gpu.why] : [])];
-  return whys.map((why) => ({ severity: 'warning', services: [], why }));
-}
-
-function findingsOf(service: Service, seen: ObservedService | undefined): Finding[] {
-  if (!seen) return [];
-  const { unit, nap, state, owner } = seen;
-  const found = (severity: Finding['severity'], why: Why): Finding => ({ severity, services: [service], why });
-  return [
-    ...ofState(service, seen),
-    ...(unit?.needsReload ? [found('warning', { code: 'unit-changed-on-disk', detail: unit.unit })] : []),
-    ...(state.kind === 'awake' && service.idle === 'sleep' && !nap.can && nap.why.code !== 'level-barred'
-      ? [found(nap.why.code === 'single-model' || nap.why.code === 'no-engine' ? 'note' : 'warning', nap.why)]
-      : []),
-    ...(owner?.kind === 'untold' && owner.why.code !== 'elsewhere' ? [found('note', owner.why)] : []),
-  ];
-}
-
-function ofState(service: Service, { state, owner }: ObservedService): Finding[] {
-  if (!('why' in state)) return [];
-  const { why } = state;
-  if (state.kind === 'starting') return [{ severity: 'note', services: [service], why, starting: true }];
-  const taken = why.code === 'port-taken' && owner?.kind === 'other' ? { taken: owner } : {};
-  return [{ severity: 'error', services: [service], why, ...taken }];
-}
-
-/** One finding for all of them: a manifest without figures is a way to begin. */
-function undeclared(all: readonly Service[]): Finding[] {
-  const services = all.filter(({ gpus, memory }) => gpus.length > 0 && memory.awakeBytes === undefined);
-  return services.length === 0 ? [] : [{ severity: 'note', services, why: { code: 'memory-undeclared' } }];
+/** Without the one nothing is switched, without the other nothing is learnt. */
+async function folders({ lock, records }: Host): Promise<readonly Finding[]> {
+  const [runtime, state] = await Promise.all([lock.trouble(), records.trouble()]);
+  return [...(runtime ? [found('error', [], runtime)] : []), ...(state ? [found('warning', [], state)] : [])];
 }
 
 /** Also of services that do not run: their next version is not known yet. */
-async function liesOf(service: Service, now: Observation, host: Host): Promise<Finding[]> {
+async function liesOf(service: Service, now: Observation, host: Host): Promise<readonly Finding[]> {
   const engine = now.services.get(service.name)?.engine;
   const { lies = [] } = (await host.records.read(service.name)) ?? {};
   const told = engine && 'nap' in engine;
   return lies
     .filter((lie) => !told || lie.version === engine.version)
     .map((lie) => ({
-      severity: 'warning',
-      services: [service],
-      why: { code: 'level-lied', detail: evidenceOf(lie) },
+      ...found('warning', service, { code: 'level-lied', detail: evidenceOf(lie) }),
       level: lie.level,
       sinceMs: lie.atMs,
     }));

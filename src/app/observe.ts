@@ -1,4 +1,5 @@
 /** One observation: systemd, engines and GPU tool asked at the same time, each with its own deadline. */
+import { sizesAfter } from '../core/cards.ts';
 import type { Manifest } from '../core/model.ts';
 import type { Observation } from '../core/state.ts';
 import type { Host } from '../execute/host.ts';
@@ -18,15 +19,20 @@ export async function observe(
   signal: AbortSignal,
   { known, detail }: LookOptions = {},
 ): Promise<Observation> {
-  const [services, gpu] = await Promise.all([
+  const [services, gpu, sizesBefore] = await Promise.all([
     look(host, [...manifest.services.values()], signal, known),
     host.telemetry.read(signal, detail),
+    host.cardSizes.read(),
   ]);
+  const cardSizes = sizesAfter(sizesBefore, gpu);
+  if (cardSizes !== sizesBefore) await host.cardSizes.write(cardSizes);
+  const isTold = gpu.kind === 'measured' && gpu.gpus.every(({ totalBytes }) => totalBytes !== null);
   const hostMemory = host.hostMemory();
   return {
     atMs: host.clock.nowMs(),
     services: new Map(services.map((seen) => [seen.service, seen])),
     gpu,
+    ...(isTold || cardSizes.length === 0 ? {} : { cardSizes }),
     ...(hostMemory ? { hostMemory } : {}),
   };
 }

@@ -1,12 +1,14 @@
 /** `mode plan`: what a switch would do, from what is observed now. Changes nothing. */
 import { keepersOn } from '../core/attribution.ts';
 import { GpumodError } from '../core/errors.ts';
+import type { GpuReading } from '../core/facts.ts';
 import type { Manifest } from '../core/model.ts';
 import type { Plan, Planned } from '../core/plan.ts';
 import type { Observation } from '../core/state.ts';
 import type { Host } from '../execute/host.ts';
 import { type PlanInput, plan } from '../plan/plan.ts';
-import { cold, type WantedStates, wantedInMode } from '../plan/wanted.ts';
+import { cold, type WantedStates, wantedInMode, withoutFailing } from '../plan/wanted.ts';
+import { whileComingFree } from './coming-free.ts';
 import { examined } from './examine.ts';
 import { findMode } from './find.ts';
 import { observe } from './observe.ts';
@@ -87,17 +89,30 @@ async function planTargets(
   signal: AbortSignal,
 ): Promise<PlannedModes> {
   const seen = await observe(manifest, host, signal, { detail: 'processes' });
-  const asked = targets.map((target) => (options.cold ? { ...target, wanted: cold(target.wanted, seen) } : target));
+  const asked = targets.map((target) => ({ ...target, wanted: asWished(manifest, target, options, seen) }));
   const states = asked.map(({ wanted }) => wanted);
   const recalled = recall(host, seen, states); // meanwhile; it never fails
   let now = seen;
   for (const { wanted } of asked) now = await examined(manifest, now, wanted, host, signal);
   const figures = await recalled;
-  const answers = asked.map(({ name, ...target }) => ({
-    mode: name,
-    planned: planned({ manifest, now, target: name, ...target, figures }),
-  }));
-  return { answers, now };
+  const observed = now;
+  const plans = (gpu: GpuReading) =>
+    asked.map(({ name, ...target }) => ({
+      mode: name,
+      planned: planned({ manifest, now: { ...observed, gpu }, target: name, ...target, figures }),
+    }));
+  const { answers, gpu } = await whileComingFree(host, { gpu: now.gpu, answers: plans(now.gpu) }, plans, signal);
+  return { answers, now: { ...now, gpu } };
+}
+
+function asWished(
+  manifest: Manifest,
+  { wanted, because }: Target,
+  options: PlanOptions,
+  now: Observation,
+): WantedStates {
+  const calm = because ? wanted : withoutFailing(wanted, manifest, now);
+  return options.cold ? cold(calm, now) : calm;
 }
 
 export function accepted(planned: Planned, target: string): Plan {

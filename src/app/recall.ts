@@ -17,13 +17,15 @@ export async function recall(
 }
 
 async function knownOf(host: Host, seen: ObservedService): Promise<Known> {
-  const [learned, neverSlept] = await Promise.all([
+  const [learned, neverSlept, pinned] = await Promise.all([
     host.figures.read(seen.service).catch(() => undefined),
     hasNeverSlept(host, seen),
+    hasPinned(host, seen),
   ]);
   return {
     ...(learned && isOfSame(learned, seen) ? { learned } : {}),
     ...(neverSlept ? { neverSlept } : {}),
+    ...(pinned ? { pinned } : {}),
   };
 }
 
@@ -41,4 +43,9 @@ export async function hasNeverSlept(host: Host, { service, state, unit }: Observ
   if (state.kind !== 'awake' || unit?.invocationId === undefined) return false;
   const remembered = await host.records.read(service).catch(() => undefined);
   return remembered?.act?.invocationId !== unit.invocationId;
+}
+
+async function hasPinned(host: Host, { service, unit }: ObservedService): Promise<boolean> {
+  const remembered = await host.records.read(service).catch(() => undefined);
+  return unit?.invocationId !== undefined && remembered?.pinnedIn === unit.invocationId;
 }

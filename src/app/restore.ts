@@ -49,7 +49,7 @@ async function carriedBack(
   }
   notify({ type: 'plan', plan: { ...back.plan, warnings: [] } }); // they have been said
   const forget = onAbort(options.stop, () => notify({ type: 'stopping' }));
-  const gauge = openGauge(host, now, sample);
+  const gauge = openGauge(host, now, sample, context.gauge);
   const done = await execute({ ...context, before: now, signal, limit, force: true, gauge }, back.plan).finally(forget);
   const error = done.error ?? interruption(done.reports, options.stop, limit);
   return { reports: done.reports, ...(error ? { error } : {}) };

@@ -80,7 +80,7 @@ async function carriedOut(transaction: Transaction, chronicle: Chronicle): Promi
   const { after, blind } = await seeAgain(manifest, host, before, knownAfter(before, execution));
   if (!blind) await learn(manifest, host, { reports, before, after, fresh });
   const limit = context.limit ?? { what: 'switch', afterMs: 0 };
-  const failure = allowing(execution.error, manifest) ?? interruption(reports, options.stop, limit);
+  const failure = allowing(execution.error, manifest, host.account()) ?? interruption(reports, options.stop, limit);
   if (blind) return unseen(transaction, failure ?? blind, reports, after);
   const error = failure ?? unmet(plan, after);
   if (error) return fail(transaction, context, chronicle, error, reports, after);

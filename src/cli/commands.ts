@@ -15,17 +15,39 @@ export interface CommandSpec {
   readonly path: string;
   readonly aliasOf?: string;
   readonly args?: string;
+  /** What its argument may be, where that is a fixed set. */
+  readonly choices?: readonly string[];
   readonly help: string;
   readonly options?: readonly OptionSpec[];
+  /** What `-o` takes beside the formats of every command. */
+  readonly formats?: readonly string[];
+  /** None only of what is hidden. */
   readonly examples?: readonly string[];
+  /** Not for people: in no help, manual page or completion. */
+  readonly hidden?: true;
   /** Which of `actions/` carries it out: they are loaded when a command is known. */
   readonly action: ActionName;
 }
 
+export const SHELLS = ['bash', 'zsh', 'fish'] as const;
+export type Shell = (typeof SHELLS)[number];
+
+/** The JSON documents that have a schema. */
+export const DOCUMENTS = ['status', 'plan', 'switch', 'history', 'error'] as const;
+export type DocumentName = (typeof DOCUMENTS)[number];
+
+/** Guides: `gpumod help TOPIC`. */
+export const TOPICS = {
+  'from-script': 'from a shell script to gpumod',
+  'from-llama-swap': 'from llama-swap to gpumod',
+  'sleep-levels': 'sleep level 1 or level 2 for vLLM',
+} as const;
+export type Topic = keyof typeof TOPICS;
+
 /** Understood before and after every command. */
 export const GLOBAL_OPTIONS: readonly OptionSpec[] = [
   { flags: '-m, --manifest <path>', help: 'manifest file, or a folder of *.yaml' },
-  { flags: '-o, --output <format>', help: 'what stdout looks like', choices: FORMATS },
+  { flags: '-o, --output <format>', help: 'what stdout looks like; prom: of status only', choices: FORMATS },
   { flags: '--json', help: 'the same as -o json' },
   { flags: '-q, --quiet', help: 'no progress; nothing at all of a switch that went as planned' },
   { flags: '-v, --verbose', help: 'also say why each step is taken' },
@@ -34,6 +56,13 @@ export const GLOBAL_OPTIONS: readonly OptionSpec[] = [
   { flags: '--no-input', help: 'never ask a question' },
   { flags: '--debug', help: 'stack traces of errors' },
 ];
+
+/** As a command takes it: what stdout looks like is not the same choice everywhere. */
+export function globalOptionsOf({ formats = [] }: CommandSpec): readonly OptionSpec[] {
+  return GLOBAL_OPTIONS.map((option) =>
+    option.choices === FORMATS ? { ...option, choices: [...FORMATS, ...formats] } : option,
+  );
+}
 
 const LOCK_TIMEOUT: OptionSpec = {
   flags: '--lock-timeout <duration>',
@@ -61,7 +90,8 @@ const MODE_OPTIONS: readonly OptionSpec[] = [
 export const COMMANDS: readonly CommandSpec[] = [
   {
     path: 'status',
-    help: 'mode, GPUs and services as they are now, and what to do next',
+    help: "mode, GPUs and services as they are now, and what to do next; -o prom: for node_exporter's textfile collector",
+    formats: ['prom'],
     options: [
       {
         flags: '--watch [interval]',
@@ -73,16 +103,29 @@ export const COMMANDS: readonly CommandSpec[] = [
       'gpumod status --watch=5s',
       'gpumod status --json | jq .mode.name',
       'gpumod status --watch=1m -o ndjson >> box.ndjson',
+      'gpumod status -o prom > gpumod.prom.tmp && mv gpumod.prom.tmp gpumod.prom',
     ],
     action: 'status',
   },
   {
     path: 'mode list',
     help: 'all modes; * marks the current one, = others with the same services',
+    examples: ['gpumod mode list', 'gpumod mode list --json | jq -r ".modes[].name"'],
     action: 'modeList',
   },
-  { path: 'mode show', args: '<mode>', help: 'what a mode consists of', action: 'modeShow' },
-  { path: 'mode current', help: 'the name of the mode that holds now', action: 'modeCurrent' },
+  {
+    path: 'mode show',
+    args: '<mode>',
+    help: 'what a mode consists of',
+    examples: ['gpumod mode show rag'],
+    action: 'modeShow',
+  },
+  {
+    path: 'mode current',
+    help: 'the name of the mode that holds now',
+    examples: ['gpumod mode current'],
+    action: 'modeCurrent',
+  },
   {
     path: 'mode plan',
     args: '<modes...>',
@@ -103,13 +146,20 @@ export const COMMANDS: readonly CommandSpec[] = [
     examples: ['gpumod mode switch rag', 'gpumod mode switch code --drain 5m', 'gpumod mode switch rag --dry-run'],
     action: 'switchMode',
   },
-  { path: 'mode is-active', args: '<mode>', help: 'exit 0 when the mode holds, else 3', action: 'modeIsActive' },
+  {
+    path: 'mode is-active',
+    args: '<mode>',
+    help: 'exit 0 when the mode holds, else 3',
+    examples: ['gpumod mode is-active rag', 'gpumod -q mode is-active rag || gpumod mode switch rag'],
+    action: 'modeIsActive',
+  },
   {
     path: 'switch',
     aliasOf: 'mode switch',
     args: '[mode]',
     help: 'short for: mode switch',
     options: MODE_OPTIONS,
+    examples: ['gpumod switch rag', 'gpumod switch --default'],
     action: 'switchMode',
   },
   {
@@ -117,6 +167,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     aliasOf: 'mode switch off',
     help: 'short for: mode switch off (stop everything)',
     options: MODE_OPTIONS,
+    examples: ['gpumod off', 'gpumod off --dry-run'],
     action: 'switchOff',
   },
   {
@@ -152,7 +203,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   },
   {
     path: 'doctor',
-    help: 'what is wrong or in the way, with evidence and fix; exit 1 when there is something',
+    help: 'what is wrong or in the way, with evidence and a fix to paste; exit 1 when there is something (-v: hints too)',
     examples: ['gpumod doctor', 'gpumod doctor --json | jq .findings[].fix'],
     action: 'doctor',
   },
@@ -170,13 +221,31 @@ export const COMMANDS: readonly CommandSpec[] = [
     examples: ['gpumod explain', 'gpumod explain t6i8a2b -v'],
     action: 'explain',
   },
-  { path: 'service list', help: 'all services', action: 'serviceList' },
-  { path: 'service status', args: '<service>', help: 'one service', action: 'serviceStatus' },
+  {
+    path: 'schedule',
+    help: 'switches that are planned: by timers of both managers, and by your crontab (as written)',
+    examples: ['gpumod schedule', 'gpumod schedule --json | jq .planned[0].nextUnixSeconds'],
+    action: 'schedule',
+  },
+  {
+    path: 'service list',
+    help: 'all services',
+    examples: ['gpumod service list', 'gpumod service list -o plain | cut -f1,2'],
+    action: 'serviceList',
+  },
+  {
+    path: 'service status',
+    args: '<service>',
+    help: 'one service',
+    examples: ['gpumod service status vllm-chat'],
+    action: 'serviceStatus',
+  },
   {
     path: 'service start',
     args: '<service>',
     help: 'start it and wait until it is awake',
     options: SWITCH_OPTIONS,
+    examples: ['gpumod service start vllm-chat', 'gpumod service start vllm-chat --timeout 10m'],
     action: 'serviceStart',
   },
   {
@@ -184,6 +253,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     args: '<service>',
     help: 'stop it and verify that it is gone',
     options: SWITCH_OPTIONS,
+    examples: ['gpumod service stop vllm-chat', 'gpumod service stop vllm-chat --drain 2m'],
     action: 'serviceStop',
   },
   {
@@ -191,6 +261,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     args: '<service>',
     help: 'stop and start it',
     options: SWITCH_OPTIONS,
+    examples: ['gpumod service restart vllm-chat'],
     action: 'serviceRestart',
   },
   {
@@ -214,6 +285,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     args: '<service>',
     help: 'wake it and verify that it serves',
     options: SWITCH_OPTIONS,
+    examples: ['gpumod service wake vllm-chat'],
     action: 'serviceWake',
   },
   {
@@ -221,6 +293,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     args: '<services...>',
     help: 'the last lines of their journals',
     options: [{ flags: '-n, --lines <count>', help: 'how many lines of each (default 50)' }],
+    examples: ['gpumod service logs vllm-chat -n 100'],
     action: 'serviceLogs',
   },
   {
@@ -236,12 +309,28 @@ export const COMMANDS: readonly CommandSpec[] = [
     examples: ['gpumod bench vllm-chat', 'gpumod bench vllm-chat vllm-tts --rounds 5 --yes --json'],
     action: 'bench',
   },
-  { path: 'config check', help: 'check the manifest: every error in one run', action: 'configCheck' },
-  { path: 'config path', help: 'the files that make up the manifest', action: 'configPath' },
-  { path: 'config schema', help: 'JSON Schema of the manifest, for editors', action: 'configSchema' },
+  {
+    path: 'config check',
+    help: 'check the manifest: every error in one run',
+    examples: ['gpumod config check', 'gpumod -m new.yaml config check'],
+    action: 'configCheck',
+  },
+  {
+    path: 'config path',
+    help: 'the files that make up the manifest',
+    examples: ['gpumod config path'],
+    action: 'configPath',
+  },
+  {
+    path: 'config schema',
+    help: 'JSON Schema of the manifest, for editors',
+    examples: ['gpumod config schema > ~/.config/gpumod/gpumod.schema.json'],
+    action: 'configSchema',
+  },
   {
     path: 'config show',
     help: 'the manifest as gpumod understands it, defaults filled in; what may hold a key (headers, arguments) is hidden',
+    examples: ['gpumod config show'],
     action: 'configShow',
   },
   {
@@ -255,9 +344,77 @@ export const COMMANDS: readonly CommandSpec[] = [
     action: 'init',
   },
   {
+    path: 'schema',
+    args: '<document>',
+    choices: DOCUMENTS,
+    help: 'JSON Schema of what a command prints with --json (of the manifest: config schema)',
+    examples: ['gpumod schema status', 'gpumod schema switch > switch.schema.json'],
+    action: 'schema',
+  },
+  {
+    path: 'completion',
+    args: '<shell>',
+    choices: SHELLS,
+    help: 'print a completion script for your shell, with the names in your manifest',
+    examples: [
+      'source <(gpumod completion bash)',
+      'gpumod completion zsh > ~/.zfunc/_gpumod',
+      'gpumod completion fish > ~/.config/fish/completions/gpumod.fish',
+    ],
+    action: 'completion',
+  },
+  {
+    path: '__complete',
+    hidden: true,
+    args: '<kind>',
+    choices: ['modes', 'services'],
+    help: 'the names that a completion script offers; reads the manifest only, and fails silently',
+    action: 'complete',
+  },
+  {
+    path: 'unit render',
+    args: '<service>',
+    help: "the service's unit file as its run: in the manifest says (vllm, sglang, llamacpp, http with uvicorn)",
+    examples: ['gpumod unit render chat', 'gpumod unit render chat --json | jq -r .text'],
+    action: 'unitRender',
+  },
+  {
+    path: 'unit diff',
+    args: '<service>',
+    help: 'what an install would change in the file that lies there; exit 3 when there is something',
+    examples: ['gpumod unit diff chat', 'gpumod unit diff chat || gpumod unit install chat'],
+    action: 'unitDiff',
+  },
+  {
+    path: 'unit install',
+    args: '<service>',
+    help: 'write that file where systemd finds it, unless another or an edited one lies there; reloads nothing',
+    options: [LOCK_TIMEOUT],
+    examples: ['gpumod unit install chat && systemctl --user daemon-reload'],
+    action: 'unitInstall',
+  },
+  {
+    path: 'unit socket',
+    args: '<mode> <port>',
+    help: 'write a socket on that port of loopback whose first connection switches to the mode and is led to its service',
+    options: [
+      { flags: '--service <name>', help: 'which service of the mode answers, where there are several' },
+      { flags: '--lock-timeout <duration>', help: 'how long the switch waits for another gpumod (default 10m)' },
+      { flags: '--idle <duration>', help: 'ask for the mode again after so long without a connection (default 30s)' },
+      { flags: '--dry-run', help: 'only show the two files' },
+    ],
+    examples: [
+      'gpumod unit socket rag 9200 --service vllm-embedding',
+      'systemctl --user daemon-reload && systemctl --user enable --now gpumod-rag.socket',
+      'curl http://127.0.0.1:9200/health   # switches to rag, and is answered by vllm-embedding',
+    ],
+    action: 'unitSocket',
+  },
+  {
     path: 'demo',
     help: 'a simulated box: switch it through its modes; touches nothing real',
     options: [{ flags: '--speed <factor>', help: 'how many times faster than life (default 15)' }],
+    examples: ['gpumod demo', 'gpumod demo --speed 60'],
     action: 'demo',
   },
 ];
@@ -267,4 +424,5 @@ export const GROUPS: Readonly<Record<string, string>> = {
   mode: 'list, show, plan and switch modes',
   service: 'look at and change single services',
   config: 'check and show the manifest',
+  unit: 'unit files from the manifest',
 };

@@ -44,6 +44,10 @@ const BY_CODE: Readonly<Record<ErrorCode, number>> = {
   'unit-not-found': EXIT.noSuchName,
   'unit-unusable': EXIT.manifest,
   'unit-failed': EXIT.failed,
+  'unit-unwritable': EXIT.manifest,
+  'unit-file-kept': EXIT.failed,
+  'unit-file-failed': EXIT.failed,
+  'no-socket-proxyd': EXIT.unreachable,
   'engine-refused': EXIT.failed,
   'engine-unreachable': EXIT.unreachable,
   'engine-contradicts': EXIT.failed,
@@ -63,6 +67,7 @@ const IN_THE_WAY: ReadonlySet<Problem['code']> = new Set(['port-taken', 'foreign
 /** For an error thrown before anything was touched. */
 export function exitCodeOf(error: AnyGpumodError): number {
   if (error.code === 'interrupted') return { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 }[error.details.signal];
+  if (error.code === 'unit-file-failed' && error.details.denied) return EXIT.notPermitted;
   if (error.code === 'cannot-run' && error.details.reason === 'ENOENT') return 127;
   if (error.code !== 'refused') return BY_CODE[error.code];
   const codes = error.details.problems.map((problem) => problem.code);

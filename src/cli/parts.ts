@@ -3,6 +3,7 @@
 import type { Demo } from '../app/demo.ts';
 import type { Host } from '../app/host.ts';
 import type { InitParts } from '../app/init.ts';
+import type { UnitTools } from '../app/unit-tools.ts';
 import type { Manifest } from '../core/model.ts';
 import type { ProgramEnd } from '../core/program.ts';
 
@@ -58,6 +59,8 @@ export interface Parts {
   runProgram(argv: readonly [string, ...string[]], env: Readonly<Record<string, string>>): Promise<ProgramEnd>;
   /** The machine, and what only `init` needs of it. */
   openInit(): Promise<InitParts>;
+  /** Unit files and timers: asks nothing of the machine before it is used. */
+  openUnitTools(): Promise<UnitTools>;
   /** A simulated box, `speed` times faster than life. */
   openDemo(speed: number): Promise<Demo>;
 }

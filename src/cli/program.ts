@@ -1,8 +1,26 @@
 /** The command tree as commander wants it, made from `commands.ts`: only this file knows commander. */
-import { Command, CommanderError, Option } from 'commander';
-import { GpumodError } from '../core/errors.ts';
+import { Argument, Command, CommanderError, Option } from 'commander';
+import { type Details, GpumodError } from '../core/errors.ts';
 import { near } from '../core/near.ts';
-import { COMMANDS, type CommandSpec, GLOBAL_OPTIONS, GROUPS, type OptionSpec } from './commands.ts';
+import {
+  COMMANDS,
+  type CommandSpec,
+  GLOBAL_OPTIONS,
+  GROUPS,
+  globalOptionsOf,
+  type OptionSpec,
+  TOPICS,
+  type Topic,
+} from './commands.ts';
+import { inGroup, lineMeant, nearOption, ownersOf } from './mistyped.ts';
+import { FORMATS } from './view/view.ts';
+
+/** Before a command is known, `-o` takes what any command does. */
+const EVERYWHERE = GLOBAL_OPTIONS.map((option) =>
+  option.choices === FORMATS
+    ? { ...option, choices: [...new Set([...FORMATS, ...COMMANDS.flatMap(({ formats = [] }) => formats)])] }
+    : option,
+);
 
 /** What the arguments ask for. */
 export type Asked =
@@ -12,11 +30,15 @@ export type Asked =
       readonly args: readonly string[];
       readonly options: Readonly<Record<string, unknown>>;
     }
+  /** A guide. */
+  | { readonly kind: 'topic'; readonly topic: Topic }
   /** Help or version: text for stdout. */
   | { readonly kind: 'text'; readonly text: string };
 
 /** Throws `usage`. */
 export function parse(argv: readonly string[], version: string): Asked {
+  const topic = topicIn(argv);
+  if (topic !== undefined) return { kind: 'topic', topic };
   let text = '';
   let asked: Asked | undefined;
   const root = tree(version, (found) => {
@@ -33,20 +55,35 @@ export function parse(argv: readonly string[], version: string): Asked {
     root.parse(argv, { from: 'user' });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
-    if (error.exitCode !== 0) throw new GpumodError('usage', { problem: problemOf(error, argv) });
+    if (error.exitCode !== 0) throw new GpumodError('usage', usageOf(error, argv));
   }
   return asked ?? { kind: 'text', text: text || root.helpInformation() };
 }
 
+function topicIn(argv: readonly string[]): Topic | undefined {
+  const [first, name = '', ...others] = argv.filter((word) => !word.startsWith('-'));
+  if (first !== 'help' || name === '' || others.length > 0) return undefined;
+  if (Object.hasOwn(TOPICS, name)) return name as Topic;
+  if (inGroup(undefined).includes(name)) return undefined;
+  const meant = near(name, [...Object.keys(TOPICS), ...inGroup(undefined)]);
+  throw new GpumodError('usage', {
+    problem: `there is no help on '${name}'${meant === undefined ? '' : ` (did you mean 'gpumod help ${meant}'?)`}`,
+  });
+}
+
 function tree(version: string, found: (asked: Asked) => void): Command {
-  const root = withOptions(new Command('gpumod'), GLOBAL_OPTIONS)
+  const root = withOptions(new Command('gpumod'), EVERYWHERE)
     .description('Switches a GPU machine between named modes of systemd-managed inference services.')
     .version(version, '--version', 'print the version')
     .helpOption('-h, --help', 'help for a command')
     .showSuggestionAfterError(true)
     .addHelpText(
       'after',
-      '\nA first manifest from the units you have: gpumod init\nStart with: gpumod status · gpumod mode plan NAME · gpumod mode switch NAME\nSee it work without a GPU: gpumod demo',
+      `\nA first manifest from the units you have: gpumod init\nStart with: gpumod status · gpumod mode plan NAME · gpumod mode switch NAME\nSee it work without a GPU: gpumod demo\nGuides: ${Object.keys(
+        TOPICS,
+      )
+        .map((topic) => `gpumod help ${topic}`)
+        .join(' · ')}`,
     );
   for (const [name, help] of Object.entries(GROUPS)) root.command(name).description(help);
   for (const spec of COMMANDS) addCommand(root, spec, found);
@@ -56,16 +93,28 @@ function tree(version: string, found: (asked: Asked) => void): Command {
 function addCommand(root: Command, spec: CommandSpec, found: (asked: Asked) => void): void {
   const words = spec.path.split(' ');
   const parent = words.length > 1 ? (root.commands.find((command) => command.name() === words[0]) ?? root) : root;
-  const command = parent.command(words.at(-1) ?? '').description(spec.help);
-  if (spec.args) command.arguments(spec.args);
+  const command = parent.command(words.at(-1) ?? '', { hidden: spec.hidden ?? false }).description(spec.help);
+  if (spec.args) {
+    if (spec.choices) command.addArgument(new Argument(spec.args).choices([...spec.choices]));
+    else command.arguments(spec.args);
+  }
   withOptions(command, spec.options ?? []);
-  withOptions(command, GLOBAL_OPTIONS, true);
+  withOptions(command, globalOptionsOf(spec), true);
   command.addHelpText('after', '\nOptions of every command (-m, -o, --json, -q, -v, ...): gpumod --help');
   if (spec.examples)
     command.addHelpText('after', `\nExamples:\n${spec.examples.map((line) => `  ${line}`).join('\n')}`);
   command.action((..._: unknown[]) => {
-    found({ kind: 'command', spec, args: command.args, options: command.optsWithGlobals() });
+    const options = command.optsWithGlobals();
+    checkFormat(spec, options['output']);
+    found({ kind: 'command', spec, args: command.args, options });
   });
+}
+
+/** Said before the command, its format is not yet known to be one of its own. */
+function checkFormat({ path, formats = [] }: CommandSpec, asked: unknown): void {
+  const known: readonly unknown[] = [...FORMATS, ...formats];
+  if (asked === undefined || known.includes(asked)) return;
+  throw new GpumodError('usage', { problem: `-o ${asked} is not for '${path}' (it has ${known.join(', ')})` });
 }
 
 function withOptions(command: Command, specs: readonly OptionSpec[], hidden = false): Command {
@@ -81,22 +130,41 @@ function descendants(command: Command): readonly Command[] {
   return command.commands.flatMap((child) => [child, ...descendants(child)]);
 }
 
-function problemOf(error: CommanderError, argv: readonly string[]): string {
+function usageOf(error: CommanderError, argv: readonly string[]): Details['usage'] {
   const message = error.message.replace(/^error: /, '').replace(/\n\(Did you mean (.*)\?\)/i, ' (did you mean $1?)');
   if (error.code === 'commander.help') return unknownIn(argv);
   if (error.code === 'commander.unknownOption' && argv.includes('run') && !argv.includes('--'))
-    return `${message} (a command's own options come after --: gpumod run --mode NAME -- COMMAND)`;
-  return message;
+    return { problem: `${message} (a command's own options come after --: gpumod run --mode NAME -- COMMAND)` };
+  const [, unknown = ''] = /'(.*?)'/.exec(message) ?? [];
+  if (error.code === 'commander.unknownCommand') return unknownCommand(unknown, argv);
+  if (error.code === 'commander.unknownOption' && !message.includes('did you mean')) return unknownOption(unknown);
+  return { problem: message };
 }
 
-/** Commander answers `gpumod mode` and `gpumod mode swich` with help; say what is wrong instead. */
-function unknownIn(argv: readonly string[]): string {
-  const words = argv.filter((word) => !word.startsWith('-'));
-  const [group = '', word] = words;
-  const known = COMMANDS.filter((spec) => spec.path.startsWith(`${group} `)).map(
-    (spec) => spec.path.split(' ')[1] ?? '',
-  );
-  if (word === undefined) return known.length ? `${group}: say which: ${known.join(', ')}` : 'say what to do';
-  const meant = near(word, known);
-  return `unknown command '${group} ${word}'${meant ? ` (did you mean '${group} ${meant}'?)` : ''}`;
+/** Commander answers `gpumod mode` with help; say what is wrong instead. */
+function unknownIn(argv: readonly string[]): Details['usage'] {
+  const group = Object.keys(GROUPS).find((name) => argv.includes(name));
+  return { problem: group ? `${group}: say which: ${inGroup(group).join(', ')}` : 'say what to do' };
 }
+
+function unknownCommand(word: string, argv: readonly string[]): Details['usage'] {
+  const before = argv.slice(0, argv.indexOf(word));
+  const group = Object.keys(GROUPS).find((name) => before.includes(name));
+  const meant = lineMeant(argv, word, group);
+  const typed = group === undefined ? word : `${group} ${word}`;
+  const problem = `unknown command '${typed}'${meant === undefined ? '' : ` (did you mean '${meant}'?)`}`;
+  return { problem, ...(group === undefined ? { unknown: word } : {}) };
+}
+
+function unknownOption(option: string): Details['usage'] {
+  const name = option.replace(/=.*/, '');
+  const owners = ownersOf(name).map(({ path }) => path);
+  if (owners.length > 0) return { problem: `unknown option '${name}' here (it is one of: ${few(owners)})` };
+  const meant = nearOption(name);
+  if (meant === undefined) return { problem: `unknown option '${name}'` };
+  const whose = ownersOf(meant).map(({ path }) => path);
+  return { problem: `unknown option '${name}' (did you mean ${meant}? It is one of: ${few(whose)})` };
+}
+
+const few = (names: readonly string[]): string =>
+  [...names.slice(0, 3), ...(names.length > 3 ? ['...'] : [])].join(', ');

@@ -17,6 +17,11 @@ export async function run(argv: readonly string[], version: string, given: Parts
       parts.stdout.write(asked.text);
       return EXIT.ok;
     }
+    if (asked.kind === 'topic') {
+      const { topicText } = await import('./reference/topics.ts');
+      parts.stdout.write(topicText(asked.topic, parts.stdout.columns));
+      return EXIT.ok;
+    }
     const { spec, args, options } = asked;
     const { ACTIONS, openView } = await import('./actions/index.ts');
     view = openView(options, parts, spec.action === 'demo' ? demoSpeed(options) : 1);
@@ -25,7 +30,7 @@ export async function run(argv: readonly string[], version: string, given: Parts
   } catch (thrown) {
     if (debug && thrown instanceof Error) parts.stderr.write(`${thrown.stack}\n`);
     if (!isGpumodError(thrown)) return bug(thrown, debug, parts);
-    (view ?? (await errorView(argv, parts))).error(untouched(thrown));
+    (view ?? (await errorView(argv, parts))).error(untouched(await withNames(thrown, argv, parts)));
     return exitCodeOf(thrown);
   }
 }
@@ -67,6 +72,13 @@ function bug(thrown: unknown, debug: boolean, parts: Parts): number {
   parts.stderr.write(`error: a bug in gpumod: ${message}\n`);
   if (!debug) parts.stderr.write('→ please report it with what the same command prints with --debug\n');
   return EXIT.bug;
+}
+
+/** `gpumod rag`: no command, and perhaps a name in the manifest. */
+async function withNames(error: AnyGpumodError, argv: readonly string[], parts: Parts): Promise<AnyGpumodError> {
+  if (error.code !== 'usage' || error.details.unknown === undefined) return error;
+  const { nameMeant } = await import('./names.ts');
+  return nameMeant(error, error.details.unknown, argv, parts);
 }
 
 /** What follows `--` is a command's. */

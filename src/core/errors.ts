@@ -8,7 +8,8 @@ import type { ProgramEnd } from './program.ts';
 
 /** The data of every error, by code. */
 export interface Details {
-  readonly usage: { readonly problem: string; readonly hint?: string };
+  /** `unknown`: the word that stands where a command should, and is none. */
+  readonly usage: { readonly problem: string; readonly hint?: string; readonly unknown?: string };
   readonly 'manifest-not-found': { readonly searched: readonly string[] };
   readonly 'manifest-unreadable': { readonly file: string; readonly reason: string };
   /** Every user can write to `path`, the manifest or a folder on the way to it. */
@@ -70,10 +71,28 @@ export interface Details {
   readonly 'bus-unreachable': { readonly scope: string; readonly address: string; readonly reason: string };
   readonly 'no-user-bus': { readonly address: string; readonly user: string };
   readonly 'user-scope-as-root': { readonly user: string };
-  readonly 'not-permitted': { readonly unit: string; readonly verb: string; readonly units: readonly string[] };
+  /** `units`: all that a rule should allow; `user`: to whom. */
+  readonly 'not-permitted': {
+    readonly unit: string;
+    readonly verb: string;
+    readonly units: readonly string[];
+    readonly user?: string;
+  };
   readonly 'unit-not-found': { readonly unit: string };
   readonly 'unit-unusable': { readonly unit: string; readonly load: string; readonly reason: string };
   readonly 'unit-failed': UnitFailure;
+  /** No unit file can be made of the service's entry. */
+  readonly 'unit-unwritable': { readonly service: string; readonly reason: UnwritableReason; readonly detail?: string };
+  /** What lies at the path is not ours to replace. */
+  readonly 'unit-file-kept': {
+    readonly unit: string;
+    readonly path: string;
+    readonly standing: 'edited' | 'foreign';
+    /** Whose unit it is. */
+    readonly service?: string;
+  };
+  readonly 'unit-file-failed': { readonly path: string; readonly reason: string; readonly denied: boolean };
+  readonly 'no-socket-proxyd': object;
   readonly 'engine-refused': {
     readonly service: string;
     readonly request: string;
@@ -138,6 +157,9 @@ export interface Details {
   readonly interrupted: { readonly signal: 'SIGINT' | 'SIGTERM' | 'SIGHUP'; readonly untouched?: true };
   readonly 'not-in-state': { readonly wanted: string; readonly actual: string };
 }
+
+/** `value`: `detail` can't stand in a unit file. */
+export type UnwritableReason = 'no-run' | 'no-service' | 'no-user' | 'user-in-user-scope' | 'not-loopback' | 'value';
 
 /** Who holds memory of the card that a step needs. */
 export interface MemoryHolder extends Holder {

@@ -137,6 +137,11 @@ export interface GpuFacts {
   readonly releaseUntold?: true;
 }
 
+/** What a card had when the tool last told it. */
+export interface CardSize extends Pick<GpuFacts, 'index' | 'uuid'> {
+  readonly totalBytes: number;
+}
+
 /** A process that holds memory of a GPU. */
 export interface GpuProcess {
   /** Index of the GPU. */

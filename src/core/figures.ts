@@ -40,6 +40,8 @@ export interface Known {
   readonly learned?: Learned;
   /** No sleep of its process is on record: the first one at level 1 costs more. */
   readonly neverSlept?: true;
+  /** Its process has slept at level 1 before: the host RAM for that is already taken. */
+  readonly pinned?: true;
 }
 export type KnownFigures = ReadonlyMap<string, Known>;
 

@@ -104,6 +104,32 @@ export interface NapSteps<S> {
   readonly wake: readonly S[];
 }
 
+/** What a service's unit file shall run, for `gpumod unit`. Paths are absolute, or a program's name that systemd looks up. */
+export interface Launch {
+  readonly program?: string;
+  /** Virtual environment that holds the program. */
+  readonly venv?: string;
+  /** vLLM, SGLang: a name of the hub or a folder; llama.cpp: a file. */
+  readonly model?: string;
+  /** llama.cpp: the models of a router. */
+  readonly modelFolder?: string;
+  /** uvicorn: `MODULE:NAME`. */
+  readonly app?: string;
+  /** Size of the card: vLLM is to take `memory.awakeBytes` of it. */
+  readonly cardBytes?: number;
+  /** As they are: no shell. */
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  /** NAME=VALUE lines, read when the unit starts: the place of keys. */
+  readonly envFile?: string;
+  /** Where it runs. */
+  readonly folder?: string;
+  /** As whom a unit of the system runs. */
+  readonly user?: string;
+  /** The service is put to sleep: its `sleep` is declared, or its `idle` is sleep. */
+  readonly sleeps: boolean;
+}
+
 interface ServiceBase {
   readonly name: string;
   readonly unit: string;
@@ -124,6 +150,7 @@ interface ServedBase extends ServiceBase {
   /** Of the engine's admin routes, where it guards them apart. */
   readonly adminKey?: Secret;
   readonly verify?: Canary;
+  readonly run?: Launch;
 }
 
 export interface VllmService extends ServedBase {

@@ -59,6 +59,8 @@ export interface Step {
   readonly deltaBytes: number;
   /** Nothing is declared: what its service held awake before, on each GPU. It is given room for, and has to prove nothing. */
   readonly learnedBytes?: number;
+  /** What it needs beyond that for a while, by the peak that was measured before; it is waited for, and not insisted on. */
+  readonly overBytes?: number;
   /** Predicted, seconds from the start of the switch. */
   readonly startSeconds: number;
   readonly endSeconds: number;
@@ -67,8 +69,8 @@ export interface Step {
 }
 
 export type PlanWarning =
-  /** Figures of this GPU are the manifest's, not measured. */
-  | { readonly code: 'memory-declared'; readonly why: Why }
+  /** Figures are the manifest's, not measured. `remembered`: GPUs whose size is as last seen; absent = none. */
+  | { readonly code: 'memory-declared'; readonly why: Why; readonly remembered?: readonly number[] }
   | { readonly code: 'memory-undeclared'; readonly service: string }
   /** Not declared, but measured before: that is planned with. Bytes on each of its GPUs. */
   | { readonly code: 'memory-learned'; readonly service: string; readonly bytes: number }
@@ -88,8 +90,10 @@ export type PlanWarning =
 /** What one card holds along a plan. */
 export interface CardTimeline {
   readonly index: number;
-  /** null = not measured. */
+  /** null = neither measured nor remembered. */
   readonly totalBytes: number | null;
+  /** The size is as last seen: it is not measured now. */
+  readonly remembered?: true;
   readonly reserveBytes: number;
   /** In use by what is not in the manifest; null = nobody tells. */
   readonly foreignBytes: number | null;

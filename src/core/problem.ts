@@ -49,6 +49,8 @@ export type Problem =
       readonly code: 'does-not-fit';
       readonly gpu: number;
       readonly totalBytes: number;
+      /** The card's size is as last seen: why it is not told now. */
+      readonly unmeasured?: Why;
       readonly reserveBytes: number;
       readonly claims: readonly Claim[];
       readonly wouldFit: readonly Remedy[];
@@ -65,6 +67,8 @@ export type Problem =
       readonly neededBytes: number;
       /** What of the card is left for them. */
       readonly freeBytes: number;
+      /** The card's size is as last seen: why it is not told now. */
+      readonly unmeasured?: Why;
       /** Absent = nobody looked. */
       readonly holders?: readonly Holder[];
       /** Of `foreignBytes`, what our own sleepers have; absent = none, or nobody looked. */

@@ -124,6 +124,18 @@ export interface HistoryEntry extends SwitchRecord {
   readonly memory?: readonly MemorySample[];
 }
 
+/** How a switch on record may have ended. */
+export const ENDS = Object.keys({
+  unchanged: true,
+  reached: true,
+  restored: true,
+  untouched: true,
+  left: true,
+  'given-back': true,
+  'not-given-back': true,
+  interrupted: true,
+} satisfies Record<HistoryEntry['end'], true>) as readonly HistoryEntry['end'][];
+
 /** As it is filed once its process is dead. */
 export function asInterrupted({ by: _, phase: __, ...record }: Underway): HistoryEntry {
   return { ...record, end: 'interrupted', plannedSeconds: 0 };

@@ -26,6 +26,8 @@ export interface Remembered {
   readonly sinceMs: number;
   readonly act?: Act;
   readonly lies: readonly Lie[];
+  /** The run of the unit that has slept at level 1: its backup in host RAM is not given back when it wakes. */
+  readonly pinnedIn?: string;
   /** What a long look at the engine told of its ability to sleep, in that run of the unit. */
   readonly ability?: { readonly invocationId: string; readonly nap: NapAbility };
 }

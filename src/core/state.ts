@@ -1,5 +1,5 @@
 /** Facts to state: what systemd and the engine say of one service, folded into one word. Pure. */
-import type { EngineFacts, GpuReading, HostMemory, NapAbility, PortOwner, UnitFacts, Why } from './facts.ts';
+import type { CardSize, EngineFacts, GpuReading, HostMemory, NapAbility, PortOwner, UnitFacts, Why } from './facts.ts';
 import type { Service, SleepLevel } from './model.ts';
 import { type Remembered, trusted } from './remembered.ts';
 
@@ -22,6 +22,19 @@ export type ServiceState =
 
 export type StateKind = ServiceState['kind'];
 
+/** All of them. */
+export const STATE_KINDS = Object.keys({
+  stopped: true,
+  starting: true,
+  awake: true,
+  sleeping: true,
+  waking: true,
+  stopping: true,
+  failed: true,
+  unhealthy: true,
+  unknown: true,
+} satisfies Record<StateKind, true>) as readonly StateKind[];
+
 /** One service at one moment: the facts and what they amount to. */
 export interface ObservedService {
   readonly service: string;
@@ -42,6 +55,8 @@ export interface Observation {
   readonly atMs: number;
   readonly services: ReadonlyMap<string, ObservedService>;
   readonly gpu: GpuReading;
+  /** Of cards whose size `gpu` may not tell: as last seen. Absent = nothing is remembered, or needed. */
+  readonly cardSizes?: readonly CardSize[];
   /** Absent = nobody looked, or it is not told: host RAM then limits nothing. */
   readonly hostMemory?: HostMemory;
 }

@@ -44,9 +44,7 @@ export async function admit(context: Context, step: Step, { alone, first }: Term
   for (;;) {
     if (step.deltaBytes > 0 && gauge.isBlocked(step.gpus)) throw new NotBegun();
     const busy = gauge.isBusy(step.gpus);
-    // Another may have been promised the same bytes since.
-    const { fits } = roomFor(context, step, seen.reading);
-    if (fits && isReady(seen, step, movers) && gauge.enter(step, alone || movers ? 'alone' : undefined)) return;
+    if (isReady(context, seen, step, movers) && gauge.enter(step, alone || movers ? 'alone' : undefined)) return;
     if (busy) deadline = clock.ticksMs() + ROOM_WAIT_MS;
     else if (clock.ticksMs() >= deadline) throw await notFree(context, step, seen, movers);
     await clock.sleep(POLL_MS, signal);
@@ -55,9 +53,15 @@ export async function admit(context: Context, step: Step, { alone, first }: Term
   }
 }
 
-function isReady({ calm, still }: Room, { because }: Step, movers: Movers | undefined): boolean {
+function isReady(context: Context, { reading, calm, still }: Room, step: Step, movers: Movers | undefined): boolean {
+  const { gauge } = context;
+  const { because, gpus } = step;
+  // Another may have been promised the same bytes since.
+  const { fits, fitsPeak } = roomFor(context, step, reading);
+  const isWide = fitsPeak || (!gauge.isBusy(gpus) && still >= STILL_SAMPLES);
+  if (!fits || !isWide || !calm) return false;
   const samples = because.code === 'restore' ? STILL_SAMPLES_BACK : STILL_SAMPLES;
-  return calm && (!movers || still >= samples);
+  return !movers || (still >= samples && !gpus.some((gpu) => gauge.lateOn(gpu) > CALM_BYTES));
 }
 
 /** It reads or claims memory of the whole device until it is ready. */
@@ -70,6 +74,8 @@ function isCold(context: Context, { kind, gpus, service }: Step): boolean {
 interface Room {
   readonly reading: GpuReading;
   readonly fits: boolean;
+  /** Also what it needs for a while. */
+  readonly fitsPeak: boolean;
   /** Nobody takes memory meanwhile, as far as two readings show. */
   readonly calm: boolean;
   /** So many readings in a row have shown no movement at all. */
@@ -111,10 +117,11 @@ function roomFor({ gauge, manifest }: Context, step: Step, reading: GpuReading):
     );
   const perGpu = told((gpu) => gauge.roomOn(reading, gpu));
   const used = told((gpu) => usedOn(reading, gpu));
-  const fits = step.deltaBytes <= 0 || [...perGpu.values()].every((room) => room >= neededBytes);
+  const has = (bytes: number) => step.deltaBytes <= 0 || [...perGpu.values()].every((room) => room >= bytes);
   return {
     reading,
-    fits,
+    fits: has(neededBytes),
+    fitsPeak: has(neededBytes + (step.overBytes ?? 0)),
     calm: true,
     still: used.size === 0 ? Number.POSITIVE_INFINITY : 0,
     perGpu,

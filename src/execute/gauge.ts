@@ -8,16 +8,19 @@ import type { GpuReading } from '../core/facts.ts';
 import { RELEASES, type Step } from '../core/plan.ts';
 import type { Observation } from '../core/state.ts';
 import type { Host } from './host.ts';
+import { type LateMemory, lateMemory } from './late.ts';
 
 /** Movement of one card since it was quiet: + taken, - freed. */
 export interface Movement {
   readonly gpu: number;
   readonly plannedBytes: number;
   readonly measuredBytes: number;
-  /** No other step worked on this card meanwhile. */
+  /** No other step worked on this card meanwhile, or shortly before. */
   readonly alone: boolean;
   /** Another has not acted yet, and may have moved memory all the same. */
   readonly unsettled: boolean;
+  /** Of what ended before it, so much may have come free meanwhile, and hide as much of a take. */
+  readonly hiddenBytes: number;
 }
 
 export interface Gauge {
@@ -31,6 +34,9 @@ export interface Gauge {
   isFresh(): boolean;
   /** Free, and not promised to takes at work; undefined = it can't be told. */
   roomOn(reading: GpuReading, gpu: number): number | undefined;
+  readonly late: LateMemory;
+  /** Bytes that have been let go there, and are still to come free; 0 where the tool tells of processes, and thereby of that. */
+  lateOn(gpu: number): number;
   /** Another step is at work on one of these cards. */
   isBusy(gpus: readonly number[]): boolean;
   /** Begins a step on all its cards, or on none: false = one of them is another's `alone`, or this one would not be. */
@@ -47,9 +53,13 @@ export interface Gauge {
 /** A reading as old as this says nothing of what others do, milliseconds. */
 const FRESH_MS = 1_000;
 
+/** The part of its own movement that another's makes no difference to. */
+const LITTLE = 0.1;
+
 /** Steps at work on a card since it was quiet. */
 interface Busy {
   readonly quietBytes: number | undefined;
+  readonly hiddenBytes: number;
   readonly steps: Set<Step>;
   readonly acted: Set<Step>;
   readonly running: Set<Step>;
@@ -65,17 +75,19 @@ interface Promised {
 
 type Source = Pick<Host, 'telemetry' | 'clock'>;
 
-/** `seen`: is shown each reading. */
+/** `seen`: is shown each reading; `earlier`: of what was carried out just before. */
 export function openGauge(
   { telemetry, clock }: Source,
   first: Pick<Observation, 'gpu' | 'atMs'>,
   seen: (reading: GpuReading) => void = () => {},
+  earlier?: Pick<Gauge, 'late'>,
 ): Gauge {
   let latest = first.gpu;
   let told = listing(first.gpu);
   let latestMs = clock.ticksMs() - Math.max(0, clock.nowMs() - first.atMs);
   const cards = new Map<number, Busy>();
   const promises = new Map<number, Promised>();
+  const late = earlier?.late ?? lateMemory(clock);
   const released = new Set<number>();
   const blocked = new Set<number>();
 
@@ -84,6 +96,7 @@ export function openGauge(
   const enterOn = (gpu: number, step: Step, alone: boolean) => {
     const busy = cards.get(gpu) ?? {
       quietBytes: usedOn(latest, gpu),
+      hiddenBytes: late.on(gpu, usedOn(latest, gpu)),
       steps: new Set(),
       acted: new Set(),
       running: new Set(),
@@ -95,7 +108,12 @@ export function openGauge(
     if (RELEASES.has(step.kind)) released.add(gpu);
     if (step.deltaBytes <= 0) return;
     const before = promises.get(gpu);
-    promise(gpu, new Set([...(before?.takes ?? []), step]), owedBytes(before, latest, gpu) + step.deltaBytes);
+    promise(gpu, new Set([...(before?.takes ?? []), step]), owedBytes(before, latest, gpu) + claimOf(step));
+  };
+  /** Of all that was let go since the card was quiet, and shortly before. */
+  const restOn = (gpu: number): number => {
+    const { quietBytes = 0, hiddenBytes = 0, acted = new Set<Step>() } = cards.get(gpu) ?? {};
+    return hiddenBytes + (usedOn(latest, gpu) ?? 0) - quietBytes - sumOf(acted);
   };
   const leaveOn = (gpu: number, step: Step, owes: boolean) => {
     const busy = cards.get(gpu);
@@ -105,7 +123,11 @@ export function openGauge(
     if (!before?.takes.has(step)) return;
     // What the others have taken already can't be told from what this one took: all of theirs is still to come.
     const takes = new Set([...before.takes].filter((other) => owes || other !== step));
-    promise(gpu, takes, sumOf(takes));
+    promise(
+      gpu,
+      takes,
+      [...takes].reduce((sum, take) => sum + claimOf(take), 0),
+    );
   };
 
   return {
@@ -134,6 +156,8 @@ export function openGauge(
       if (card?.freeBytes == null || card.releaseUntold) return undefined;
       return card.freeBytes - owedBytes(promises.get(gpu), reading, gpu);
     },
+    late,
+    lateOn: (gpu) => (told ? 0 : late.awaitedOn(gpu, usedOn(latest, gpu))),
     isBusy: (gpus) => gpus.some((gpu) => cards.has(gpu)),
     enter(step, how) {
       const others = step.gpus.flatMap((gpu) => cards.get(gpu) ?? []);
@@ -142,7 +166,10 @@ export function openGauge(
       return true;
     },
     leave(step, how) {
-      for (const gpu of step.gpus) leaveOn(gpu, step, how === 'owes');
+      for (const gpu of step.gpus) {
+        late.add(gpu, step, how === 'failed' ? undefined : restOn(gpu), usedOn(latest, gpu));
+        leaveOn(gpu, step, how === 'owes');
+      }
       if (how === 'failed') latestMs = Number.NEGATIVE_INFINITY; // it may have moved anything
     },
     moved(reading, step) {
@@ -155,7 +182,9 @@ export function openGauge(
         if (cardOf(reading, gpu)?.releaseUntold && released.has(gpu)) return [];
         const plannedBytes = sumOf(new Set([...busy.acted].filter(({ learnedBytes }) => learnedBytes === undefined)));
         const unsettled = [...busy.steps].some((other) => !busy.acted.has(other));
-        return [{ gpu, plannedBytes, measuredBytes: now - busy.quietBytes, alone: busy.steps.size === 1, unsettled }];
+        const { quietBytes, hiddenBytes, steps } = busy;
+        const alone = steps.size === 1 && hiddenBytes <= Math.abs(step.deltaBytes) * LITTLE;
+        return [{ gpu, plannedBytes, measuredBytes: now - quietBytes, alone, unsettled, hiddenBytes }];
       });
     },
     block(gpus) {
@@ -175,6 +204,11 @@ function owedBytes(promised: Promised | undefined, reading: GpuReading, gpu: num
   const now = usedOn(reading, gpu);
   if (now === undefined || promised.fromBytes === undefined) return promised.bytes;
   return Math.min(promised.bytes, Math.max(0, promised.bytes - (now - promised.fromBytes)));
+}
+
+/** With its peak. */
+function claimOf({ deltaBytes, overBytes = 0 }: Step): number {
+  return deltaBytes + overBytes;
 }
 
 function sumOf(steps: ReadonlySet<Step>): number {

@@ -1,4 +1,5 @@
 /** The machine as use cases see it: one object, so that a service may one day live on another machine. */
+import type { Account } from '../core/account.ts';
 import type { Calls } from '../core/calls.ts';
 import type { HostMemory, PortOwner, UnitFacts } from '../core/facts.ts';
 import type { Scope, Service } from '../core/model.ts';
@@ -18,6 +19,7 @@ export interface Host extends State {
   /** What its units and drivers are asked to change. */
   readonly calls: Calls;
   readonly telemetry: Telemetry;
+  account(): Account;
   /** Undefined where the system does not tell. */
   hostMemory(): HostMemory | undefined;
   /** Whose process listens at the service's address; undefined = there is no telling on this machine. Never throws. */

@@ -9,8 +9,8 @@ import { admit, type Terms } from './admit.ts';
 import { type Context, readCards, serviceOf } from './context.ts';
 import { type Movement, usedOn } from './gauge.ts';
 import { appeal } from './holders.ts';
+import { isEnding } from './late.ts';
 import { isPending, ownMovement, tells } from './shares.ts';
-import { isEnding } from './under-way.ts';
 
 const POLL_MS = 100;
 /** Memory comes back some time after a stop or sleep: the driver frees it asynchronously. */
@@ -39,6 +39,7 @@ export async function moving(
   try {
     await act();
     const freed = terms.unjudged ? await unjudged(context) : await verifyMoved(context, step, told);
+    if (terms.unjudged) mayFreeMore(context, step);
     how = isLazy(context, step) ? 'owes' : 'done';
     return freed;
   } finally {
@@ -88,10 +89,15 @@ async function whole(
   proven: readonly Movement[],
   told: GpuReading | undefined,
 ): Promise<number | undefined> {
-  if (step.deltaBytes < 0 && !(proven.every(isWhole) && !stillComes(context, step, told)))
+  if (step.deltaBytes < 0 && !(proven.every((each) => isWhole(step, each)) && !stillComes(context, step, told)))
     await settle(context, step, told);
   if (proven.length === 0 || !proven.every((each) => each.alone)) return undefined;
   return freed(movements(context, step, told));
+}
+
+/** What its service held before may still be coming free, and hide what the next one takes. */
+function mayFreeMore({ gauge }: Context, step: Step): void {
+  for (const gpu of step.gpus) gauge.late.add(gpu, step, undefined, usedOn(gauge.latest, gpu));
 }
 
 /** Only for the next step's view of the card. */
@@ -99,9 +105,9 @@ async function unjudged(context: Context): Promise<undefined> {
   await readCards(context, 'processes');
 }
 
-/** Nearly all that was planned has come free: no more is to be waited for. */
-function isWhole({ plannedBytes, measuredBytes }: Movement): boolean {
-  return measuredBytes <= plannedBytes * WHOLE_SHARE;
+/** Nearly all of its own has come free, of whatever others free meanwhile: no more is to be waited for. */
+function isWhole({ deltaBytes }: Step, { plannedBytes, measuredBytes }: Movement): boolean {
+  return measuredBytes <= plannedBytes - deltaBytes * (1 - WHOLE_SHARE);
 }
 
 /** The tool tells of processes, and some memory is no process's any more. */
@@ -132,9 +138,9 @@ function isLazy(context: Context, step: Step): boolean {
   return nature.lazy === true;
 }
 
-function proves({ plannedBytes, measuredBytes }: Movement): boolean {
+function proves({ plannedBytes, measuredBytes, hiddenBytes }: Movement): boolean {
   const proof = plannedBytes * PROOF_SHARE;
-  return plannedBytes < 0 ? measuredBytes <= proof : measuredBytes >= proof;
+  return plannedBytes < 0 ? measuredBytes <= proof : measuredBytes + hiddenBytes >= proof;
 }
 
 function freed(moved: readonly Movement[]): number {

@@ -30,7 +30,8 @@ export async function onRecord(context: Context, turn: Turn, work: (past: Past) 
   if (invocationId === undefined) return work(past);
   const put = (act: Pick<Act, 'state' | 'level'>) => {
     const atMs = context.host.clock.nowMs();
-    return records.keep(service.name, { act: { invocationId, atMs, ...act } }, atMs);
+    const pins = act.state === 'asleep' && act.level === 1 ? { pinnedIn: invocationId } : {};
+    return records.keep(service.name, { act: { invocationId, atMs, ...act }, ...pins }, atMs);
   };
   if (nap.untold) await put({ state: 'changing' }).catch((cause) => unkept(turn, cause));
   try {

@@ -171,7 +171,8 @@ async function awaited(
   await moving(context, step, () => watch.during(waited()), terms);
   if (isAwake) return undefined;
   const deltaBytes = Math.max(0, (service.memory.awakeBytes ?? 0) - asleepBytesOf(service));
-  return attempt(context, { ...step, kind: 'wake', deltaBytes }, service, watch, terms);
+  // It may have fallen asleep just now, and what that frees would hide what it takes.
+  return attempt(context, { ...step, kind: 'wake', deltaBytes }, service, watch, { ...terms, unjudged: true });
 }
 
 /** Less than any model that such an engine serves. */

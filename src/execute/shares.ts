@@ -46,7 +46,7 @@ export function ownMovement(context: Context, step: Step, seen: Movement, before
   const is = tells(now) ? sharesOn(context, now, step.service, gpu) : undefined;
   if (!was || !is) return seen;
   const mine = (bytes: number): Movement => {
-    return { gpu, plannedBytes: step.deltaBytes, measuredBytes: bytes, alone: true, unsettled: false };
+    return { gpu, plannedBytes: step.deltaBytes, measuredBytes: bytes, alone: true, unsettled: false, hiddenBytes: 0 };
   };
   if (step.deltaBytes > 0) {
     if (is.own !== undefined) return mine(is.own - (was.own ?? restBytes(context, step)));

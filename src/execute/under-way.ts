@@ -5,6 +5,7 @@ import type { Step } from '../core/plan.ts';
 import type { StateKind } from '../core/state.ts';
 import { NotBegun } from './admit.ts';
 import { type Context, within } from './context.ts';
+import { isEnding } from './late.ts';
 import { lookAt } from './look.ts';
 
 const POLL_MS = 250;
@@ -12,11 +13,6 @@ const UNSETTLED: readonly StateKind[] = ['starting', 'waking', 'stopping'];
 
 export function isUnderWay({ because }: Step): boolean {
   return because.code === 'under-way';
-}
-
-/** What stops gives its memory back some time after, and moves it until then. */
-export function isEnding({ kind, because }: Step): boolean {
-  return kind === 'stop' || (because.code === 'under-way' && because.from === 'stopping');
 }
 
 /** Throws `timed-out` when it is still on its way after the time it has for that, and `NotBegun` once the switch has ended. */

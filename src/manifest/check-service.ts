@@ -2,6 +2,7 @@
 import { type Address, address } from './address.ts';
 import { type Fault, type Path, shown } from './fault.ts';
 import { isForeignStep } from './foreign-keys.ts';
+import { launchFaults } from './launch.ts';
 import { size } from './quantities.ts';
 import { mapping, type Raw } from './raw.ts';
 
@@ -15,6 +16,7 @@ export function serviceFaults(raw: Raw): Fault[] {
     ...twiceFaults(raw['models'], 'models'),
     ...memoryFaults(mapping(raw['memory'])),
     ...verifyFaults(mapping(raw['verify'])),
+    ...launchFaults(raw),
     ...(isGeneric ? napFaults(raw) : []),
   ];
 }

@@ -20,14 +20,14 @@ const TOP: Table = {
 };
 
 const SERVICE: Table = {
-  cmd: hint('start it by a systemd unit: unit: NAME.service'),
+  cmd: hint('start it by a systemd unit: unit: NAME.service (gpumod unit render writes one from its run:)'),
   cmdStop: hint('systemd stops it, by its unit: unit: NAME.service'),
   cmdSleep: command('sleep'),
   cmdWake: command('wake'),
   sleepEndpoints: request('sleep'),
   wakeEndpoints: request('wake'),
   checkEndpoint: generic('http', 'ready: {path: PATH}'),
-  env: hint('it belongs in the systemd unit: Environment=NAME=VALUE'),
+  env: hint('it belongs in the systemd unit: Environment=NAME=VALUE; or in run: {env: {NAME: VALUE}}'),
   proxy: key('url'),
   host: key('url'),
   port: key('url'),

@@ -3,6 +3,7 @@
 import { given } from '../core/given.ts';
 import type { Canary, IdlePolicy, NoneService, Scope, ServedService, Service, Timeouts } from '../core/model.ts';
 import { commandsOf, requestsOf } from './generic.ts';
+import { launchOf } from './launch.ts';
 import { type Folders, placed, placedSecret } from './place.ts';
 import { gpusOf, unitOf } from './raw.ts';
 import type { ServiceEntry, TimeoutsEntry, VerifyEntry } from './schema.ts';
@@ -27,17 +28,19 @@ export function serviceOf(name: string, entry: ServiceEntry, defaults: Defaults,
   };
   if (entry.engine === 'none') return { ...base, engine: 'none' };
   if (entry.engine === 'exec') return { ...base, engine: 'exec', ...commandsOf(entry, folders) };
-  return servedOf(entry, { ...base, ...accessOf(entry, folders) }, folders);
+  return servedOf(entry, { ...base, ...accessOf(entry, base.idle, folders) }, folders);
 }
 
 type ServedEntry = Exclude<ServiceEntry, { engine: 'none' | 'exec' }>;
 
-function accessOf(entry: ServedEntry, folders: Folders) {
+function accessOf(entry: ServedEntry, idle: IdlePolicy, folders: Folders) {
   const apiKey = entry.apiKey && placedSecret(entry.apiKey, folders);
   const adminKey = 'adminKey' in entry && entry.adminKey ? placedSecret(entry.adminKey, folders) : undefined;
   const verify = 'verify' in entry && entry.verify ? canaryOf(entry.verify) : undefined;
   const ca = entry.ca === undefined ? undefined : placed(entry.ca, folders);
-  return { url: entry.url.url, ...given({ apiKey, adminKey, verify, ca }) };
+  const sleeps = idle === 'sleep' || ('sleep' in entry && entry.sleep !== undefined);
+  const run = 'run' in entry && entry.run ? launchOf(entry, entry.run, sleeps, folders) : undefined;
+  return { url: entry.url.url, ...given({ apiKey, adminKey, verify, ca, run }) };
 }
 
 type Served = Omit<NoneService, 'engine'> & ReturnType<typeof accessOf>;

@@ -5,6 +5,7 @@ import { CANARY_TASKS, FAILURE_POLICIES, IDLE_POLICIES, SCOPES } from '../core/m
 import { address } from './address.ts';
 import { argument, hiddenShell, program } from './commands.ts';
 import type { Checked } from './fault.ts';
+import { unitName, unitText, userName, variables } from './launch.ts';
 import { duration, size } from './quantities.ts';
 import {
   headers,
@@ -46,7 +47,8 @@ const list = <S extends z.ZodType>(item: S) => z.array(item).meta({ uniqueItems:
 /** Editors can't know what `${NAME}` will be: they take it in place of any text. */
 const VARIABLE = { type: 'string', pattern: '\\$\\{' };
 
-const word = (description: string) => leaf(description, { type: 'string', minLength: 1 }, line);
+const TEXT = { type: 'string', minLength: 1 };
+const word = (description: string) => leaf(description, TEXT, line);
 const choice = <const T extends string>(known: readonly T[], description: string) =>
   leaf(description, { anyOf: [{ enum: known }, VARIABLE] }, oneOf(known));
 /** Ordinary objects again: what is compared with an engine's answer has to be of its kind. */
@@ -178,6 +180,24 @@ function build() {
   const steps = stepsOf(step);
   const commands = stepsOf(mapping({ exec, timeout }));
 
+  const launch = {
+    program: leaf('What is run: a path, or a name that systemd looks up.', TEXT, unitName).optional(),
+    args: z
+      .array(leaf('An argument, as it is.', { type: ['string', 'number'] }, unitText))
+      .meta({ description: 'Its further arguments, one an item; no shell.' })
+      .optional(),
+    env: leaf('Its environment; no secrets.', { type: 'object' }, variables).optional(),
+    envFile: leaf('A file of NAME=VALUE lines, for keys: read when it starts.', TEXT, unitName).optional(),
+    folder: leaf('The folder it runs in.', TEXT, unitName).optional(),
+    user: leaf('As whom it runs, with scope system.', TEXT, userName).optional(),
+  };
+  const venv = leaf('Virtual environment (folder) that has the program.', TEXT, unitName).optional();
+  const hub = leaf('Its model: a name of the hub, or a folder (/..., ~/..., ./...).', TEXT, unitName);
+  const runs = <S extends z.core.$ZodLooseShape>(shape: S) =>
+    mapping({ ...launch, ...shape })
+      .meta({ description: 'What its unit runs: gpumod unit render makes the unit file of it.' })
+      .optional();
+
   const url = served.url;
   const adminKey = leaf("The key of the engine's admin routes, from elsewhere.", SECRET, secret).optional();
   const drain = choice(['wait', 'abort'], 'What becomes of requests in flight; default wait.').optional();
@@ -191,6 +211,11 @@ function build() {
       ...served,
       ranks: list(url.meta({ description: 'A further data-parallel rank with a port of its own.' })).optional(),
       engineId: word('url is a production-stack router; the id it gives this engine.').optional(),
+      run: runs({
+        venv,
+        model: hub,
+        cardMemory: bytes('Size of the card: it is told to take memory.awake of it.').optional(),
+      }),
       version: word('The vLLM release it behaves like, where its own version does not tell: 0.24.0.').optional(),
       sleep: mapping({
         level: leaf('1: weights stay in host memory; 2: discarded; default 1.', { enum: [1, 2] }, level).optional(),
@@ -198,10 +223,20 @@ function build() {
         weightsPath: word('Where a level-2 wake reloads from; vLLM-Ascend must be told.').optional(),
       }).optional(),
     }),
-    sglang: mapping({ engine: z.literal('sglang'), ...served, adminKey, sleep: mapping({ drain }).optional() }),
+    sglang: mapping({
+      engine: z.literal('sglang'),
+      ...served,
+      adminKey,
+      run: runs({ venv, model: hub }),
+      sleep: mapping({ drain }).optional(),
+    }),
     llamacpp: mapping({
       engine: z.literal('llamacpp'),
       ...served,
+      run: runs({
+        model: leaf('A GGUF file: a server of this one model.', TEXT, unitName).optional(),
+        modelFolder: leaf('A folder of GGUF files: a router.', TEXT, unitName).optional(),
+      }),
       models: list(word('Id or alias of a model.')).optional(),
     }),
     ollama: mapping({
@@ -225,6 +260,7 @@ function build() {
     http: mapping({
       engine: z.literal('http'),
       ...served,
+      run: runs({ venv, app: leaf('What uvicorn serves: MODULE:NAME.', TEXT, unitName) }),
       ready: probe.optional(),
       asleep: probe.optional(),
       sleep: steps,

@@ -1,7 +1,8 @@
 /** Each card under a target: what it has, what of that is not ours, and whether the target fits at all. Pure. */
+import type { Why } from '../core/facts.ts';
 import type { Manifest } from '../core/model.ts';
 import { isDown, type Observation } from '../core/state.ts';
-import { cardBytes, gpusOf, type Holdings, surelyHeldBytes, usedBytes } from './held.ts';
+import { cardSize, gpusOf, type Holdings, surelyHeldBytes, usedBytes } from './held.ts';
 import { isDeclared } from './learned.ts';
 import { endThere, isTake, mayYield, type Outcome } from './outcome.ts';
 
@@ -15,6 +16,8 @@ const DRIFT = 0.1;
 export interface Card {
   readonly gpu: number;
   readonly totalBytes: number;
+  /** Its size is as last seen: why it is not told now. */
+  readonly unmeasured?: Why;
   /** Less the reserve. */
   readonly roomBytes: number;
   readonly outcomes: readonly Outcome[];
@@ -28,7 +31,7 @@ export interface Card {
   readonly quiet: boolean;
 }
 
-/** The cards whose size is known. */
+/** The cards whose size is known: told, or remembered. */
 export function cardsOf(
   manifest: Manifest,
   outcomes: ReadonlyMap<string, Outcome>,
@@ -38,13 +41,14 @@ export function cardsOf(
   const onGpu = new Map<number, Outcome[]>(gpusOf(manifest).map((gpu) => [gpu, []]));
   for (const outcome of outcomes.values()) for (const gpu of outcome.service.gpus) onGpu.get(gpu)?.push(outcome);
   return [...onGpu].flatMap(([gpu, here]): Card[] => {
-    const totalBytes = cardBytes(now.gpu, gpu);
-    if (totalBytes === undefined) return [];
+    const size = cardSize(now, gpu);
+    if (!size) return [];
+    const { totalBytes } = size;
     const roomBytes = totalBytes - manifest.gpuReserveBytes;
     const quiet = !here.some(isTake);
     const neededBytes = sum(here, (outcome) => (mayYield(outcome) ? 0 : endThere(outcome, gpu)));
     const foreign = foreignOn(gpu, here, usedBytes(now.gpu, gpu) ?? 0, holdings.foreignOn(gpu));
-    return [{ gpu, totalBytes, roomBytes, outcomes: here, neededBytes, quiet, ...foreign }];
+    return [{ gpu, ...size, roomBytes, outcomes: here, neededBytes, quiet, ...foreign }];
   });
 }
 

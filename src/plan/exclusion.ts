@@ -45,11 +45,12 @@ export function areRivals(a: Mover, b: Mover): boolean {
 /**
  * Whether `later`, on a GPU that both use, must wait for `earlier` in every order: for the end of a service that is
  * neither up nor down (it takes memory until it is gone), for its own end, and, where the bytes that a release frees or a take needs are
- * not known (`blind`: the card's), for every release. A load that is under way comes first anyway: it has begun.
+ * not known (`blind`: the card's), for every release, and for what still takes its own. A load that is under way comes
+ * first anyway: it has begun.
  */
 export function mustFollow(later: Mover, earlier: Mover, blind: boolean): boolean {
   if (later.runs) return false;
-  if (later.move.service === earlier.move.service) return true;
+  if (later.move.service === earlier.move.service) return later.takes;
   if (earlier.unrest && later.nature !== 'stop') return true;
-  return later.takes && !earlier.takes && (blind || later.blind || earlier.blind);
+  return later.takes && (!earlier.takes || earlier.runs) && (blind || later.blind || earlier.blind);
 }

@@ -46,7 +46,7 @@ export function makeFit(
     : Number.POSITIVE_INFINITY;
   if (asked) {
     for (const outcome of wished.values()) {
-      const neededBytes = backupOf(outcome);
+      const neededBytes = backupOf(outcome, figures);
       if (neededBytes > 0 && neededBytes > hostBytes)
         problems.push({
           code: 'host-memory',
@@ -81,7 +81,7 @@ function needed(
   const made = new Map<string, Demotion>();
   const outcomeNow = (outcome: Outcome) => made.get(outcome.service.name)?.instead ?? outcome;
   const all = [...wished.values()];
-  const hostFits = () => sum(all, (outcome) => backupOf(outcomeNow(outcome))) <= Math.max(0, hostBytes);
+  const hostFits = () => sum(all, (outcome) => backupOf(outcomeNow(outcome), figures)) <= Math.max(0, hostBytes);
   const fits = (card: Card) =>
     sum(card.outcomes, (outcome) => endThere(outcomeNow(outcome), card.gpu)) + setAside(card) <= card.roomBytes;
   const demote = (candidates: readonly Demotion[], enough: () => boolean) => {
@@ -92,7 +92,7 @@ function needed(
   };
   if (!hostFits())
     demote(
-      all.filter((outcome) => backupOf(outcome) > 0).map((outcome) => lighter(outcome, figures)),
+      all.filter((outcome) => backupOf(outcome, figures) > 0).map((outcome) => lighter(outcome, figures)),
       hostFits,
     );
   for (const card of cards) {
@@ -133,7 +133,7 @@ function lighter(outcome: Outcome, figures: KnownFigures): Demotion {
   const because: Because = { code: 'spare-host', from: seen.state.kind };
   const deeper = outcomeOf(service, seen, { ...wanted, kind: 'resting', level: 2 }, told);
   const { answer } = deeper;
-  if (answer.kind !== 'move' || backupOf(deeper) > 0) return stopped(outcome, because, figures);
+  if (answer.kind !== 'move' || backupOf(deeper, figures) > 0) return stopped(outcome, because, figures);
   const dearer =
     secondsFor(service, { kind: 'wake', level: 2 }, figures.get(service.name)) - wakeSeconds(outcome, figures);
   // Refused, it must not fall back to level 1.
@@ -151,14 +151,15 @@ function wakeSeconds({ service, seen, answer }: Outcome, figures: KnownFigures):
   return secondsFor(service, { kind: 'wake', ...(level === undefined ? {} : { level }) }, figures.get(service.name));
 }
 
-function backupOf({ service, answer }: Outcome): number {
-  return answer.kind === 'move' ? backupBytes(service, answer.move) : 0;
+function backupOf({ service, answer }: Outcome, figures: KnownFigures): number {
+  return answer.kind === 'move' ? backupBytes(service, answer.move, figures.get(service.name)) : 0;
 }
 
-/** What each card has for the moves. */
+/** What each card has for the moves. What is free of a card that is not measured nobody knows: only that the target fits. */
 export function roomsOf(cards: readonly Card[]): Rooms {
+  const measured = cards.filter(({ unmeasured }) => !unmeasured);
   return new Map(
-    cards.map((card): [number, Room] => {
+    measured.map((card): [number, Room] => {
       const freeBytes = card.roomBytes - setAside(card) - sum(card.outcomes, (outcome) => heldThere(outcome, card.gpu));
       return [card.gpu, { freeBytes, blind: isUnsure(card) }];
     }),

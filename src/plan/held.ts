@@ -1,8 +1,9 @@
 /** What a service holds on each of its GPUs, as measured, else as declared; and in host RAM. Pure. */
 import { type Attribution, attributionOf, isContained } from '../core/attribution.ts';
-import { cardOf } from '../core/cards.ts';
+import { cardOf, type Size, sizeOf } from '../core/cards.ts';
 import { NATURES } from '../core/engines.ts';
 import type { GpuReading } from '../core/facts.ts';
+import type { Known } from '../core/figures.ts';
 import { asleepBytesOf, isServed, type Manifest, type Service } from '../core/model.ts';
 import { isDown, type Observation, type ServiceState } from '../core/state.ts';
 import { weightsOf } from './costs.ts';
@@ -90,9 +91,9 @@ export function bytesAfter(service: Service, { kind }: Pick<Move, 'kind'>, held:
 /** Pinned memory is handed out in powers of two: a backup may hold twice its size. */
 const PINNED_FACTOR = 2;
 
-/** Host RAM that it will hold while it sleeps so: as declared, else the most that a level-1 backup of its weights takes. */
-export function backupBytes(service: Service, move: Move): number {
-  if (move.kind !== 'sleep' || service.engine !== 'vllm' || move.level === 2) return 0;
+/** Host RAM that it takes to sleep so, none where it has it already: as declared, else the most that a level-1 backup of its weights takes. */
+export function backupBytes(service: Service, move: Pick<Move, 'kind' | 'level'>, known: Known | undefined): number {
+  if (known?.pinned || move.kind !== 'sleep' || service.engine !== 'vllm' || move.level === 2) return 0;
   return service.memory.hostBytes ?? PINNED_FACTOR * weightsOf(service) * service.gpus.length;
 }
 
@@ -101,9 +102,9 @@ export function gpusOf(manifest: Manifest): readonly number[] {
   return [...new Set([...manifest.services.values()].flatMap((service) => service.gpus))].sort((a, b) => a - b);
 }
 
-/** Bytes of a card, when the GPU tool tells them. */
-export function cardBytes(gpu: GpuReading, index: number): number | undefined {
-  return cardOf(gpu, index)?.totalBytes ?? undefined;
+/** How large a card is, as told or remembered. */
+export function cardSize({ gpu, cardSizes = [] }: Observation, index: number): Size | undefined {
+  return sizeOf(gpu, cardSizes, index);
 }
 
 /** Bytes of a card in use, when the GPU tool tells them. */

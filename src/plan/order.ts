@@ -15,7 +15,7 @@ import { type Mover, moverFor } from './mover.ts';
 import { listSchedule, type Placed, type Rank, type Rooms, roomOn } from './schedule.ts';
 import { isBetter, scoreOf } from './score.ts';
 import type { Move } from './step-for.ts';
-import { matters, waitsFor } from './under-way.ts';
+import { endsFor, matters, waitsFor } from './under-way.ts';
 import { waitsOf } from './waits.ts';
 
 export type OrderedStep = Omit<Step, 'usedBytesAfter' | 'deltaBytes' | 'learnedBytes'>;
@@ -55,9 +55,11 @@ export function order(
     .flatMap((move) => moverOf(move))
     .filter((bystander) => matters(bystander, ours, rooms));
   // What is to start again holds nothing any more by then.
-  const ended = new Set(bystanders.map(({ move }) => move.service));
+  const ends = endsFor(moves, now).flatMap((move) => moverOf(move));
+  const ended = new Set([...bystanders, ...ends].map(({ move }) => move.service));
   const wished = [
     ...bystanders,
+    ...ends,
     ...ours.flatMap((mover) => (ended.has(mover.move.service) ? moverOf(mover.move, STOPPED) : [mover])),
   ];
   const movers = withinRoom(wished, rooms);
@@ -133,6 +135,7 @@ function numbered(steps: readonly Waiting[], movers: readonly Mover[]): readonly
     id: ids.get(mover) ?? '',
     ...mover.move,
     gpus: mover.gpus,
+    ...(mover.overBytes > 0 ? { overBytes: mover.overBytes } : {}),
     after: after.flatMap((earlier) => ids.get(earlier) ?? []).sort((a, b) => Number(a.slice(1)) - Number(b.slice(1))),
     startSeconds: start,
     endSeconds: end,

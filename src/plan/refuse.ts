@@ -11,7 +11,8 @@ import type { WantedStates } from './wanted.ts';
 
 export function refusalsOf(cards: readonly Card[], manifest: Manifest, now: Observation): Problem[] {
   return cards.flatMap((card): Problem[] => {
-    const { gpu, totalBytes, roomBytes, neededBytes, foreignBytes } = card;
+    const { gpu, totalBytes, roomBytes, neededBytes, foreignBytes, unmeasured } = card;
+    const asLastSeen = unmeasured ? { unmeasured } : {};
     const reserveBytes = totalBytes - roomBytes;
     if (card.quiet || neededBytes + foreignBytes <= roomBytes) return [];
     if (neededBytes <= roomBytes)
@@ -22,13 +23,14 @@ export function refusalsOf(cards: readonly Card[], manifest: Manifest, now: Obse
           foreignBytes,
           neededBytes: neededBytes + reserveBytes,
           freeBytes: Math.max(0, totalBytes - foreignBytes),
+          ...asLastSeen,
           ...holdersOn(gpu, manifest, now),
         },
       ];
     const claims = card.outcomes
       .filter((outcome) => !mayYield(outcome) && outcome.endBytes > 0)
       .map((outcome) => claimOf(outcome, gpu));
-    return [{ code: 'does-not-fit', gpu, totalBytes, reserveBytes, claims, wouldFit: remedies(card) }];
+    return [{ code: 'does-not-fit', gpu, totalBytes, reserveBytes, claims, wouldFit: remedies(card), ...asLastSeen }];
   });
 }
 

@@ -33,8 +33,8 @@ interface Lane {
   free: number;
   readonly blind: boolean;
   readonly running: Set<Mover>;
-  /** Not yet ended. */
-  readonly releases: Set<Mover>;
+  /** Releases, and what is under way, that have not ended yet. */
+  readonly open: Set<Mover>;
 }
 
 /** Any list gives a safe schedule: what the target holds in the end fits, so a take that begins early bars no other. */
@@ -42,8 +42,8 @@ export function listSchedule(movers: readonly Mover[], rooms: Rooms, ranks: read
   const lanes = new Map<number, Lane>();
   for (const gpu of new Set(movers.flatMap(({ gpus }) => gpus))) {
     const { freeBytes, blind } = roomOn(rooms, gpu);
-    const releases = movers.filter((mover) => !mover.takes && mover.gpus.includes(gpu));
-    lanes.set(gpu, { free: freeBytes, blind, running: new Set(), releases: new Set(releases) });
+    const open = movers.filter((mover) => (!mover.takes || mover.runs) && mover.gpus.includes(gpu));
+    lanes.set(gpu, { free: freeBytes, blind, running: new Set(), open: new Set(open) });
   }
   const byMover = new Map(movers.map((mover) => [mover, mover.gpus.flatMap((gpu) => lanes.get(gpu) ?? [])]));
   const lanesOf = (mover: Mover) => byMover.get(mover) ?? [];
@@ -56,7 +56,7 @@ export function listSchedule(movers: readonly Mover[], rooms: Rooms, ranks: read
   const finish = (mover: Mover) => {
     for (const lane of lanesOf(mover)) {
       lane.running.delete(mover);
-      lane.releases.delete(mover);
+      lane.open.delete(mover);
       lane.free += Math.max(0, -mover.deltaBytes) + mover.overBytes;
     }
   };
@@ -94,6 +94,6 @@ function inOrder(movers: readonly Mover[], ranks: readonly Rank[]): readonly Mov
 function mayBegin(mover: Mover, lane: Lane): boolean {
   for (const other of lane.running) if (areRivals(mover, other)) return false;
   if (needsRoom(mover) && mover.deltaBytes + mover.overBytes > lane.free) return false;
-  for (const release of lane.releases) if (release !== mover && mustFollow(mover, release, lane.blind)) return false;
+  for (const earlier of lane.open) if (earlier !== mover && mustFollow(mover, earlier, lane.blind)) return false;
   return true;
 }

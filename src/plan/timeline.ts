@@ -3,7 +3,7 @@ import { type Attribution, attributionOf } from '../core/attribution.ts';
 import { asleepBytesOf, type Manifest } from '../core/model.ts';
 import { type CardTimeline, type Moment, RELEASES } from '../core/plan.ts';
 import type { Observation } from '../core/state.ts';
-import { cardBytes, gpusOf, type Holdings } from './held.ts';
+import { cardSize, gpusOf, type Holdings } from './held.ts';
 import type { OrderedStep } from './order.ts';
 import { delta, movesUnsaid, startingUse, unknownUse } from './use.ts';
 
@@ -20,7 +20,7 @@ export function timelinesOf(
   const changes = inTime(ordered).map((step) => ({ step, bytes: changeOf(step, manifest, now, holdings) }));
   return gpusOf(manifest).map((index) => ({
     index,
-    totalBytes: cardBytes(now.gpu, index) ?? null,
+    ...sizeThere(now, index),
     reserveBytes: manifest.gpuReserveBytes,
     foreignBytes: foreignOn(index, held),
     timeline: timeline(
@@ -29,6 +29,11 @@ export function timelinesOf(
       sleepersOn(index, manifest, now),
     ),
   }));
+}
+
+function sizeThere(now: Observation, index: number): Pick<CardTimeline, 'totalBytes' | 'remembered'> {
+  const size = cardSize(now, index);
+  return { totalBytes: size?.totalBytes ?? null, ...(size?.unmeasured ? { remembered: true } : {}) };
 }
 
 interface Change {

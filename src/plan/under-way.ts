@@ -1,6 +1,6 @@
 /** What happens on the cards anyway: services that start, wake or stop already, and are left to it. Pure. */
 import type { Service } from '../core/model.ts';
-import type { Observation, ServiceState } from '../core/state.ts';
+import { isDown, type Observation, type ServiceState } from '../core/state.ts';
 import { areRivals, mustFollow } from './exclusion.ts';
 import { type Mover, needsRoom } from './mover.ts';
 import { type Rooms, roomOn } from './schedule.ts';
@@ -21,6 +21,15 @@ export function waitsFor(
     const restarts = from === 'stopping' && moved.get(service) === 'start';
     if (moved.has(service) && !restarts) return [];
     return [{ kind: 'await', service, because: { code: 'under-way', from } }];
+  });
+}
+
+/** What fails over and over takes memory at any moment: it is ended before anything begins beside it, also to start anew. */
+export function endsFor(moves: readonly Move[], now: Observation): readonly Move[] {
+  return moves.flatMap(({ kind, service }): Move[] => {
+    const state = now.services.get(service)?.state;
+    if (kind !== 'start' || state?.kind !== 'failed' || isDown(state)) return [];
+    return [{ kind: 'stop', service, because: { code: 'not-healthy', from: state.kind, why: state.why } }];
   });
 }
 

@@ -29,6 +29,23 @@ export function cold(wanted: WantedStates, now: Observation): WantedStates {
   return new Map([...wanted].map(([service, want]) => [service, colder(service, want)]));
 }
 
+/**
+ * A service that is kept as it is and fails over and over is stopped where another of the mode is on its cards: it takes
+ * memory again and again, at moments of its own.
+ */
+export function withoutFailing(wanted: WantedStates, { services }: Manifest, now: Observation): WantedStates {
+  const gpus = new Set(
+    [...services.values()].flatMap((each) => (wanted.get(each.name)?.kind === 'awake' ? each.gpus : [])),
+  );
+  const isInTheWay = (name: string) => services.get(name)?.gpus.some((gpu) => gpus.has(gpu));
+  const calmer = (name: string, want: Wanted): Wanted => {
+    const state = now.services.get(name)?.state;
+    const fails = state?.kind === 'failed' && !isDown(state);
+    return want.kind === 'any' && fails && isInTheWay(name) ? { kind: 'stopped' } : want;
+  };
+  return new Map([...wanted].map(([name, want]) => [name, calmer(name, want)]));
+}
+
 /** The states to return to. What was already broken before is left alone, and what nobody had seen then. */
 export function wantedAsBefore(manifest: Manifest, before: Readonly<Record<string, RecordedState>>): WantedStates {
   const wanted = (service: string): Wanted => {

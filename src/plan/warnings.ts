@@ -1,10 +1,12 @@
 /** What a person should know of a plan that is made all the same. Pure. */
+import { cardOf } from '../core/cards.ts';
+import type { Why } from '../core/facts.ts';
 import type { Manifest, Service } from '../core/model.ts';
 import type { PlanWarning } from '../core/plan.ts';
 import type { Observation } from '../core/state.ts';
 import type { Card } from './card.ts';
 import { isUnsure } from './fit.ts';
-import { cardBytes, gpusOf } from './held.ts';
+import { cardSize, gpusOf } from './held.ts';
 import type { OrderedStep } from './order.ts';
 import type { WantedStates } from './wanted.ts';
 
@@ -15,9 +17,11 @@ export function warningsFor(
   wanted: WantedStates,
 ): readonly PlanWarning[] {
   const warnings: PlanWarning[] = [];
-  if (now.gpu.kind === 'unmeasured') warnings.push({ code: 'memory-declared', why: now.gpu.why });
-  else if (gpusOf(manifest).some((gpu) => cardBytes(now.gpu, gpu) === undefined))
-    warnings.push({ code: 'memory-declared', why: { code: 'not-told' } });
+  const why = whyDeclared(manifest, now);
+  if (why) {
+    const remembered = gpusOf(manifest).filter((gpu) => cardSize(now, gpu)?.unmeasured);
+    warnings.push({ code: 'memory-declared', why, ...(remembered.length > 0 ? { remembered } : {}) });
+  }
   for (const { service: name, kind, because } of steps) {
     const service = manifest.services.get(name);
     if (!service || because.code === 'under-way') continue;
@@ -27,6 +31,13 @@ export function warningsFor(
       warnings.push({ code: 'unit-changed-on-disk', service: name, unit: service.unit });
   }
   return warnings;
+}
+
+/** Undefined: every card's size is measured. */
+function whyDeclared(manifest: Manifest, now: Observation): Why | undefined {
+  if (now.gpu.kind === 'unmeasured') return now.gpu.why;
+  const isTold = (gpu: number) => cardOf(now.gpu, gpu)?.totalBytes != null;
+  return gpusOf(manifest).every(isTold) ? undefined : { code: 'not-told' };
 }
 
 /** Cards on which the target fits only if what is released holds more than it declares. */

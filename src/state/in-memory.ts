@@ -1,4 +1,5 @@
 /** The same for as long as the process lasts: for machines that are not real. */
+import type { CardSize } from '../core/facts.ts';
 import { type Learned, withSamples } from '../core/figures.ts';
 import type { HistoryEntry, Underway } from '../core/record.ts';
 import { changed, type Remembered } from '../core/remembered.ts';
@@ -12,6 +13,7 @@ export interface Kept {
   /** Of the switch at work, as it was written each time. */
   readonly journal: Omit<Underway, 'by'>[];
   readonly last: { mode?: string };
+  readonly cards: { sizes?: readonly CardSize[] };
 }
 
 export const nothingKept = (): Kept => ({
@@ -20,11 +22,16 @@ export const nothingKept = (): Kept => ({
   history: [],
   journal: [],
   last: {},
+  cards: {},
 });
 
 export function stateInMemory(kept: Kept = nothingKept()): State {
   return {
-    lock: { acquire: async () => ({ release: async () => {} }), holder: async () => undefined },
+    lock: {
+      acquire: async () => ({ release: async () => {} }),
+      holder: async () => undefined,
+      trouble: async () => undefined,
+    },
     switchJournal: {
       write: async (entry) => {
         kept.journal.push(structuredClone(entry));
@@ -56,6 +63,12 @@ export function stateInMemory(kept: Kept = nothingKept()): State {
       read: async (service) => kept.figures.get(service),
       async add(service, samples, version) {
         if (samples.length > 0) kept.figures.set(service, withSamples(kept.figures.get(service), samples, version));
+      },
+    },
+    cardSizes: {
+      read: async () => kept.cards.sizes ?? [],
+      write: async (sizes) => {
+        kept.cards.sizes = structuredClone(sizes);
       },
     },
   };

@@ -1,5 +1,6 @@
 /** One switch at a time: a lock on a file in the runtime directory, which the kernel drops when its holder ends. */
 import { GpumodError } from '../core/errors.ts';
+import type { Why } from '../core/facts.ts';
 import { isHolder, type LockHolder } from '../core/holder.ts';
 import type { FileLocks, HeldFile } from '../io/file-lock.ts';
 import { FileFailure } from '../io/files.ts';
@@ -26,6 +27,8 @@ export interface SwitchLock {
   acquire(options: LockOptions): Promise<HeldLock>;
   /** Who has it now, without touching it; undefined = nobody, as far as can be told. Never throws. */
   holder(): Promise<LockHolder | undefined>;
+  /** Why nobody could have it, with the folder; undefined = its folder is in order. Never throws. */
+  trouble(): Promise<Why<'runtime-folder'> | undefined>;
 }
 
 export interface LockParts {
@@ -50,6 +53,11 @@ export function openLock({ locks, processes, nowMs, pid, uid, folder }: LockPart
   };
   return {
     holder,
+    trouble: () =>
+      folder.prepare('').then(
+        () => undefined,
+        ({ message }: Error) => ({ code: 'runtime-folder', detail: message }),
+      ),
     async acquire({ command, waitMs, signal }) {
       const beganMs = nowMs();
       let held: HeldFile | undefined;

@@ -4,7 +4,7 @@ import type { SleepLevel } from '../core/model.ts';
 import { type Act, changed, type Lie, type Remembered } from '../core/remembered.ts';
 import type { PrivateFolder } from '../io/private-folder.ts';
 
-export type Changes = Partial<Pick<Remembered, 'act' | 'lies' | 'ability'>>;
+export type Changes = Partial<Pick<Remembered, 'act' | 'lies' | 'ability' | 'pinnedIn'>>;
 
 export interface Records {
   /** Undefined when nothing is kept, or it can't be read or understood. Never throws. */
@@ -66,7 +66,14 @@ function rememberedIn(text: string): Remembered | undefined {
   const act = actIn(kept['act']);
   const ability = abilityIn(kept['ability']);
   const lies = Array.isArray(kept['lies']) ? kept['lies'].flatMap((entry) => lieIn(entry) ?? []) : [];
-  return { sinceMs, lies, ...(act ? { act } : {}), ...(ability ? { ability } : {}) };
+  const pinnedIn = kept['pinnedIn'];
+  return {
+    sinceMs,
+    lies,
+    ...(act ? { act } : {}),
+    ...(typeof pinnedIn === 'string' ? { pinnedIn } : {}),
+    ...(ability ? { ability } : {}),
+  };
 }
 
 function parsed(text: string): Entry {

@@ -2,6 +2,7 @@
 import type { FileLocks } from '../io/file-lock.ts';
 import type { PrivateFolder } from '../io/private-folder.ts';
 import type { Processes } from '../io/processes.ts';
+import { type CardSizes, openCardSizes } from './card-sizes.ts';
 import { type Figures, openFigures } from './figures.ts';
 import { type History, openHistory } from './history.ts';
 import { type LastMode, openLastMode } from './last-mode.ts';
@@ -16,6 +17,7 @@ export interface State {
   readonly lastMode: LastMode;
   readonly records: Records;
   readonly figures: Figures;
+  readonly cardSizes: CardSizes;
 }
 
 export interface StateParts {
@@ -39,5 +41,6 @@ export function openState({ stateFolder: folder, runtimeFolder, ...parts }: Stat
     lastMode: openLastMode(folder),
     records: openRecords(folder),
     figures: openFigures(folder),
+    cardSizes: openCardSizes(folder),
   };
 }

@@ -14,10 +14,7 @@ export interface Surroundings {
 export function busAddress(scope: Scope, { env, uid, look }: Surroundings): string {
   if (scope === 'system') return env['DBUS_SYSTEM_BUS_ADDRESS'] || 'unix:path=/run/dbus/system_bus_socket';
 
-  // Under sudo the caller means his own units, and root's manager is another one.
-  const caller = env['SUDO_USER'] || env['SUDO_UID'];
-  if (uid === 0 && caller && caller !== 'root' && caller !== '0')
-    throw new GpumodError('user-scope-as-root', { user: caller });
+  refuseUserScopeUnderSudo(env, uid);
 
   // The runtime directory comes first: DBUS_SESSION_BUS_ADDRESS may name a bus without systemd on it (dbus-run-session)
   // or one that is gone (tmux), and cron and `sudo -u` set neither. A directory inherited from another user is not ours.
@@ -28,6 +25,13 @@ export function busAddress(scope: Scope, { env, uid, look }: Surroundings): stri
   if (env['DBUS_SESSION_BUS_ADDRESS']) return env['DBUS_SESSION_BUS_ADDRESS'];
   const user = env['USER'] || env['LOGNAME'] || String(uid);
   throw new GpumodError('no-user-bus', { address: `unix:path=${standard}/bus`, user });
+}
+
+/** Under sudo the caller means his own units, and root's manager is another one. Throws `user-scope-as-root`. */
+export function refuseUserScopeUnderSudo(env: Surroundings['env'], uid: number): void {
+  const caller = env['SUDO_USER'] || env['SUDO_UID'];
+  if (uid === 0 && caller && caller !== 'root' && caller !== '0')
+    throw new GpumodError('user-scope-as-root', { user: caller });
 }
 
 /** D-Bus address values: everything but a few characters as `%xx` of its UTF-8 bytes. */

@@ -48,6 +48,7 @@ export function openEmbeddedUnits({ units, settleMs = 100 }: EmbeddedOptions): E
   };
 
   return {
+    timers: async () => [],
     async listen() {},
 
     async observe(names, signal) {
@@ -63,6 +64,7 @@ export function openEmbeddedUnits({ units, settleMs = 100 }: EmbeddedOptions): E
         templates: [],
       };
     },
+    settings: async () => [], // they have none that could be wrong
     start,
     async restart(name, options) {
       find(name);

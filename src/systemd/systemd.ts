@@ -6,6 +6,8 @@ import { patiently, startUnit, stopUnit } from './jobs.ts';
 import { requireUnitName } from './names.ts';
 import { listUnits, observeUnits } from './properties.ts';
 import { Session, type SessionParts } from './session.ts';
+import { readSettings } from './settings.ts';
+import { listTimers } from './timers.ts';
 import type { Units } from './units.ts';
 
 /** Connects on first use. */
@@ -20,7 +22,14 @@ export function openSystemd(parts: SessionParts): Units {
       return known(units.join(' '), () => observeUnits(session, units, signal, detail));
     },
 
+    timers: (signal) => known('', () => listTimers(session, signal)),
+
     installed: (wanted, signal) => known('', () => installedUnits(session, wanted, signal)),
+
+    async settings(units, signal) {
+      units.forEach(requireUnitName);
+      return known(units.join(' '), () => readSettings(session, units, signal));
+    },
 
     listen: (signal) => known('', () => session.listen(signal)),
 

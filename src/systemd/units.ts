@@ -1,5 +1,7 @@
 /** What gpumod asks of a service manager; `systemd.ts` is the real one, `embedded.ts` the demo's. */
 import type { UnitFacts } from '../core/facts.ts';
+import type { UnitSettings } from '../core/unit-settings.ts';
+import type { TimerFacts } from './timers.ts';
 
 export interface JobOptions {
   /** Bounds the wait; the job itself goes on in systemd. */
@@ -57,11 +59,15 @@ export interface Units {
   observe(units: readonly string[], signal: AbortSignal, detail?: 'brief'): Promise<readonly UnitFacts[]>;
   /** All services that have a file or are loaded; of those that run what is `wanted`, the whole. */
   installed(wanted: (argv: readonly string[]) => boolean, signal: AbortSignal): Promise<Installed>;
+  /** How they are set up; same order as asked, or none where units are no files. One message a unit. */
+  settings(units: readonly string[], signal: AbortSignal): Promise<readonly UnitSettings[]>;
   /** Clears a failed state first. `ok`: the job is done and the unit stayed up for a moment. */
   start(unit: string, options: JobOptions): Promise<JobEnd>;
   restart(unit: string, options: JobOptions): Promise<JobEnd>;
   /** `ok`: nothing of it runs any more, also when it had to be killed; leaves no failed state behind. */
   stop(unit: string, options: JobOptions): Promise<JobEnd>;
+  /** The loaded timers, with what they start. */
+  timers(signal: AbortSignal): Promise<readonly TimerFacts[]>;
   /** Begins to hear of changes. `start`, `stop` and `watch` do so by themselves: called early, it saves their time. */
   listen(signal: AbortSignal): Promise<void>;
   /** Calls back with fresh facts whenever the unit changes, until the returned function is called. */

@@ -126,7 +126,7 @@ describeWith('systemd')('every other engine on real systemd', () => {
 
   it('has nothing to complain about, save what is not declared', async () => {
     const { stdout } = await run('doctor --json');
-    const { findings } = JSON.parse(stdout) as { findings: { code: string; severity: string }[] };
-    expect(findings.map(({ code }) => code)).toEqual(['no-tool']);
+    const { findings } = JSON.parse(stdout) as { findings: { id: string; severity: string }[] };
+    expect(findings.map(({ id }) => id)).toEqual(['no-tool']);
   });
 });

@@ -81,6 +81,16 @@ describeWith('systemd')('GPU memory on real systemd', () => {
     expect(serviceIn(document, 'vllm-chat')).toMatchObject({ state: 'awake', memoryMeasuredBytes: null });
   });
 
+  it.each(['hang', 'fail', 'garbage', 'na'])(
+    'is limited by the card as last seen where the tool does this: %s',
+    async (how) => {
+      await run('service start glm-code');
+      const { code, stderr } = await run('service start vllm-chat', { GPUMOD_SIM_SMI: how });
+      expect({ code, stderr }).toMatchObject({ code: 78, stderr: expect.stringContaining('as last seen') });
+      expect(serviceIn(await status(), 'vllm-chat')).toMatchObject({ state: 'stopped' });
+    },
+  );
+
   it('of another vendor', async () => {
     const tools = toolbox({
       'amd-smi': {

@@ -17,6 +17,7 @@ import {
   type VllmService,
 } from '../../src/core/model.ts';
 import type { Observation, ObservedService, ServiceState } from '../../src/core/state.ts';
+import type { UnitSettings } from '../../src/core/unit-settings.ts';
 import { GIB } from '../../src/core/units.ts';
 
 export const TIMEOUTS = {
@@ -111,6 +112,29 @@ export const exec = (name: string, with_: Partial<ExecService> = {}): ExecServic
 export const none = (name: string, with_: Partial<NoneService> = {}): NoneService => ({
   ...base(name),
   engine: 'none',
+  ...with_,
+});
+
+/** As it should be. */
+export const unitSettings = (unit: string, with_: Partial<UnitSettings> = {}): UnitSettings => ({
+  unit,
+  load: 'loaded',
+  type: 'exec',
+  restart: 'on-failure',
+  restartPauseMs: 5_000,
+  startLimitBurst: 3,
+  startLimitMs: 600_000,
+  stopTimeoutMs: 60_000,
+  killMode: 'control-group',
+  conflicts: ['shutdown.target'],
+  after: ['basic.target'],
+  argv: ['/opt/server'],
+  before: [],
+  environment: {},
+  hasEnvironmentFiles: false,
+  user: '',
+  unitFileState: 'disabled',
+  needsReload: false,
   ...with_,
 });
 

@@ -63,6 +63,8 @@ export interface HostileWorld {
   readonly mostForeignBytes: (gpu: number) => number;
   /** A stranger holds so much from now on. */
   foreign(gpu: number, bytes: number): void;
+  /** Somebody else has just begun that: the service is stopped before a start, else awake. */
+  begun(engine: Engine, what: 'start' | 'sleep' | 'stop'): void;
 }
 
 /** What may run beside what on one card. */
@@ -252,6 +254,7 @@ export function hostileWorld(
     return { ok, result: ok ? 'done' : 'failed', willRestart: false, facts: facts(engine) };
   };
   const units: Units = {
+    timers: async () => [],
     observe: async (names) => names.map((unit) => facts(the(unit))),
     installed: async () => ({ looked: 0, units: [], templates: [] }),
     async start(unit, { signal }) {
@@ -267,6 +270,7 @@ export function hostileWorld(
       await within(stop(the(unit)), signal);
       return { ...jobEnd(the(unit)), ok: true };
     },
+    settings: async () => [],
     restart: () => Promise.reject(new Error('nobody asks for that')),
     async watch(unit, changed) {
       the(unit).watchers.add(changed);
@@ -382,6 +386,14 @@ export function hostileWorld(
     log,
     acts: () => acts,
     usedBytes,
+    begun(engine, what) {
+      if (what === 'start') launch(engine);
+      else if (what === 'stop') void stop(engine);
+      else
+        void driverOf(engine)
+          .nap?.sleep(engine.service, 1, { force: true }, new AbortController().signal, { state: 'unknown' })
+          .catch(() => {});
+    },
     mostForeignBytes(gpu) {
       const { bytes = 0, mostBytes = 0, movedMs = 0 } = strangers[gpu] ?? {};
       strangers[gpu] = { bytes, mostBytes: bytes, movedMs };
@@ -400,6 +412,7 @@ export function hostileWorld(
       driver: async ({ name }) => drivers.get(name) as Driver,
       calls: openCallLog(),
       telemetry: { read },
+      account: () => ({ uid: 1000, user: 'op', lingers: true }),
       hostMemory: () => undefined,
       ...stateInMemory(nothingKept()),
       owner: async () => ({ kind: 'unit' }),

@@ -71,6 +71,7 @@ export async function simMachine(manifest: Manifest, options: SimMachineOptions 
   const the = (unit: string) => units.get(unit) as Unit;
   const observe = async (names: readonly string[]) => names.map((unit) => the(unit).facts());
   const manager: Units = {
+    timers: async () => [],
     observe,
     installed: async () => ({ looked: 0, units: [], templates: [] }),
     start: (unit) => the(unit).start(),
@@ -83,6 +84,7 @@ export async function simMachine(manifest: Manifest, options: SimMachineOptions 
       the(unit).watchers.add(changed);
       return () => the(unit).watchers.delete(changed);
     },
+    settings: async () => [],
     async listen() {},
     async close() {},
   };
@@ -113,6 +115,7 @@ export async function simMachine(manifest: Manifest, options: SimMachineOptions 
       driver: async ({ name }) => openDriver('vllm', { ...parts, http: recordedHttp(parts.http, name, ear) }),
       telemetry: options.telemetry?.(card) ?? cardTelemetry(card),
       ...stateInMemory(kept),
+      account: () => ({ uid: 1000, user: 'op', lingers: true }),
       hostMemory: () => undefined,
       owner: async () => undefined,
       async close() {},

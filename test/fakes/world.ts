@@ -5,17 +5,26 @@
 
 import { openCallLog } from '../../src/core/calls.ts';
 import { GpumodError } from '../../src/core/errors.ts';
-import type { EngineFacts, GpuProcess, GpuReading, NapAbility, PortOwner, UnitFacts } from '../../src/core/facts.ts';
+import type {
+  CardSize,
+  EngineFacts,
+  GpuProcess,
+  GpuReading,
+  NapAbility,
+  PortOwner,
+  UnitFacts,
+} from '../../src/core/facts.ts';
 import type { Learned } from '../../src/core/figures.ts';
 import type { Manifest, Service, SleepLevel } from '../../src/core/model.ts';
 import { onAbort } from '../../src/core/on-abort.ts';
 import type { Remembered } from '../../src/core/remembered.ts';
+import type { UnitSettings } from '../../src/core/unit-settings.ts';
 import type { Driver } from '../../src/engines/driver.ts';
 import type { Host } from '../../src/execute/host.ts';
 import { nothingKept, stateInMemory } from '../../src/state/in-memory.ts';
 import { recordedUnits } from '../../src/systemd/on-record.ts';
 import type { JobEnd, Units } from '../../src/systemd/units.ts';
-import { CAN_SLEEP } from './build.ts';
+import { CAN_SLEEP, unitSettings } from './build.ts';
 
 /** `starting`: ready at the second look; `stopping`: down at the third. */
 type Start = 'awake' | 'stopped' | 'asleep' | 'starting' | 'stopping';
@@ -57,6 +66,8 @@ export interface Trouble {
   examined?: NapAbility;
   /** Nothing can be kept on record. */
   diskFull?: boolean;
+  /** How its unit is set up, where that is not as it should be. */
+  settings?: Partial<UnitSettings>;
   /** Who listens on its port. */
   owner?: PortOwner;
 }
@@ -97,6 +108,11 @@ export interface World {
   foreign(bytes: number): void;
   /** From now on systemd can't be reached. */
   loseBus(): void;
+  /** From now on the GPU tool fails; `mendTool`: no longer, and the card has so much. */
+  loseTool(): void;
+  mendTool(cardBytes: number): void;
+  /** What is remembered of the cards. */
+  readonly cards: { sizes?: readonly CardSize[] };
 }
 
 export function world(
@@ -108,11 +124,12 @@ export function world(
   const log: string[] = [];
   const examined: string[] = [];
   const kept = nothingKept();
-  const { last, records, figures } = kept;
+  const { last, records, figures, cards } = kept;
   const inMemory = stateInMemory(kept);
   const looks: ('total' | 'processes')[] = [];
   let ticks = 0;
   let busLost = false;
+  let toolLost = false;
   let foreignBytes = 0;
   const deadlines = new Set<{ readonly atMs: number; readonly control: AbortController }>();
   const sleepers = new Set<{ readonly atMs: number; readonly wake: () => void }>();
@@ -174,6 +191,7 @@ export function world(
   };
 
   const units: Units = {
+    timers: async () => [],
     async observe(names) {
       if (busLost) throw new GpumodError('bus-unreachable', { scope: 'user', address: 'unix:path=/x', reason: 'gone' });
       for (const member of members.values())
@@ -213,6 +231,7 @@ export function world(
       member?.watchers.add(changed);
       return () => member?.watchers.delete(changed);
     },
+    settings: async (names) => names.map((unit) => unitSettings(unit, byUnit(unit)?.trouble.settings)),
     async listen() {},
     async close() {},
   };
@@ -320,6 +339,7 @@ export function world(
   const reading = (detail?: 'processes'): GpuReading => {
     looks.push(detail ?? 'total');
     if (cardBytes === null) return { kind: 'unmeasured', why: { code: 'no-tool' } };
+    if (toolLost) return { kind: 'unmeasured', why: { code: 'tool-failed', detail: 'nvidia-smi: exit code 9' } };
     const usedBytes = [...members.values()].reduce((sum, member) => sum + member.bytes + lateOf(member), foreignBytes);
     return {
       kind: 'measured',
@@ -340,6 +360,14 @@ export function world(
     loseBus: () => {
       busLost = true;
     },
+    loseTool: () => {
+      toolLost = true;
+    },
+    mendTool: (bytes) => {
+      toolLost = false;
+      cardBytes = bytes;
+    },
+    cards,
     states: () =>
       [...members.values()]
         .map(
@@ -384,6 +412,7 @@ export function world(
       driver: async ({ name }) =>
         driver.nap && members.get(name)?.trouble.untold ? { ...driver, nap: { ...driver.nap, untold: true } } : driver,
       telemetry: { read: async (_signal, detail) => reading(detail) },
+      account: () => ({ uid: 1000, user: 'op', lingers: true }),
       hostMemory: () => undefined,
       ...inMemory,
       records: {

@@ -196,6 +196,7 @@ describe('gpumod bench', () => {
       loadManifest: async () => box,
       manifestPaths: unused,
       manifestSchema: unused,
+      openUnitTools: unused,
       openDemo: unused,
       obstacleTo: unused,
       runProgram: unused,

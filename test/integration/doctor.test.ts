@@ -3,11 +3,15 @@ import { expect, it } from 'vitest';
 import { doctor } from '../../src/app/doctor.ts';
 import { switchMode } from '../../src/app/switch-mode.ts';
 import { findingsDocument, findingsText } from '../../src/cli/view/findings.ts';
+import { GpumodError } from '../../src/core/errors.ts';
 import type { Service } from '../../src/core/model.ts';
 import { manifest, mode, none, vllm } from '../fakes/build.ts';
 import { type Trouble, type World, world } from '../fakes/world.ts';
 
-const box = manifest([vllm('chat', { sleep: { level: 2, drain: 'wait' } }), vllm('embed')], [mode('find', ['embed'])]);
+const box = manifest(
+  [vllm('chat', { sleep: { level: 2, drain: 'wait' } }), vllm('embed', { url: 'http://127.0.0.1:8001' })],
+  [mode('find', ['embed'])],
+);
 const never = () => new AbortController().signal;
 const told = async (here: World, of = box) => findingsText(await doctor(of, here.host, never()), of.services.size);
 const sick = (chat: Trouble) => world(box, { chat: 'awake' }, { chat });
@@ -32,13 +36,13 @@ it('names a level that lied, when, and how to try it again', async () => {
   expect(findingsDocument(await doctor(box, here.host, never()))).toEqual({
     findings: [
       {
+        id: 'level-lied',
         severity: 'warning',
-        code: 'level-lied',
         service: 'chat',
         services: ['chat'],
         level: 2,
-        detail: 'POST /sleep: 500 broken, version 0.24.0',
         message: expect.stringContaining('level 2 is not used'),
+        evidence: 'POST /sleep: 500 broken, version 0.24.0',
         fix: 'gpumod service sleep chat --level 2 --force',
         cause: null,
       },
@@ -49,7 +53,10 @@ it('names a level that lied, when, and how to try it again', async () => {
 it('says why a service can not sleep that is meant to, with a drop-in to paste', async () => {
   expect(await told(sick({ nap: { can: false, why: { code: 'dev-mode-off' } } }))).toBe(
     'warning: chat: vLLM has no /sleep without VLLM_SERVER_DEV_MODE=1\n' +
-      '  fix: systemctl --user edit chat.service\n      [Service]\n      Environment=VLLM_SERVER_DEV_MODE=1',
+      '  fix: put into ~/.config/systemd/user/chat.service.d/50-gpumod-dev.conf:\n' +
+      '      [Service]\n      Environment=VLLM_SERVER_DEV_MODE=1\n' +
+      '    then: systemctl --user daemon-reload (not while a switch runs, nor beside GPU containers: they may lose the GPU)\n' +
+      '    and when it may be down for a while: gpumod service restart chat\n    or say idle: stop in the manifest',
   );
 });
 
@@ -84,7 +91,8 @@ it('tells memory that is not declared in one note, and that it is not measured',
 });
 
 it('begins with the worst, and ends each kind with the machine', async () => {
-  const of = manifest([vllm('a'), vllm('b', { memory: {} }), vllm('c')]);
+  const at = (port: number) => ({ url: `http://127.0.0.1:${port}` });
+  const of = manifest([vllm('a', at(1)), vllm('b', { memory: {}, ...at(2) }), vllm('c', at(3))]);
   const owner = { kind: 'untold', why: { code: 'other-user' } } as const;
   const nap = { can: false, why: { code: 'dev-mode-off' } } as const;
   const here = world(of, { a: 'awake', b: 'awake' }, { a: { owner, nap }, b: { untold: true, diskFull: true } }, null);
@@ -104,6 +112,40 @@ it('names the state folder that can not be used', async () => {
     'warning: the state folder can not be used: what is learnt is forgotten' +
       ' (/state/gpumod/services: ENOSPC: no space left on device)\n' +
       '  fix: let the folder be yours to write: /state/gpumod/services; or name another: XDG_STATE_HOME',
+  );
+});
+
+it('names the folder without which nothing can be switched', async () => {
+  const { host } = world(box, {});
+  const trouble = async () => ({ code: 'runtime-folder', detail: '/run/user/1/gpumod: it is not yours' }) as const;
+  const findings = await doctor(box, { ...host, lock: { ...host.lock, trouble } }, never());
+  expect(findingsText(findings, 2)).toBe(
+    'error: the folder of the lock can not be used, and so nothing is switched (/run/user/1/gpumod: it is not yours)\n' +
+      '  fix: make it yours alone: chmod 700, or take away: /run/user/1/gpumod',
+  );
+});
+
+it('goes on without what systemd does not tell of the units, and says so to who asks for everything', async () => {
+  const here = world(box, { chat: 'awake' });
+  const units = async (scope: 'user' | 'system') => ({
+    ...(await here.host.units(scope)),
+    settings: () => Promise.reject(new GpumodError('unit-unusable', { unit: 'x', load: 'unknown', reason: 'no' })),
+  });
+  expect(await doctor(box, { ...here.host, units }, never())).toEqual([]);
+  const all = await doctor(box, { ...here.host, units }, never(), true);
+  expect(all.map(({ why }) => why.code)).toEqual(['compile-cache', 'settings-untold']);
+});
+
+it('says how a sleeper-to-be is to be started, with its whole command line', async () => {
+  const argv = ['/x/vllm', 'serve', 'm', '--host', '127.0.0.1'];
+  const environment = { VLLM_SERVER_DEV_MODE: '1' };
+  const here = sick({ examined: { can: false, why: { code: 'sleep-mode-off' } }, settings: { argv, environment } });
+  expect(await told(here)).toBe(
+    'warning: chat: vLLM runs without --enable-sleep-mode: its /sleep would free nothing\n' +
+      '  fix: put into ~/.config/systemd/user/chat.service.d/50-gpumod-sleep.conf:\n' +
+      '      [Service]\n      ExecStart=\n      ExecStart=/x/vllm serve m --host 127.0.0.1 --enable-sleep-mode\n' +
+      '    then: systemctl --user daemon-reload (not while a switch runs, nor beside GPU containers: they may lose the GPU)\n' +
+      '    and when it may be down for a while: gpumod service restart chat\n    or say idle: stop in the manifest',
   );
 });
 

@@ -1,5 +1,7 @@
 /** What a switch teaches: seconds of its steps, and what its services hold afterwards. */
 import { describe, expect, it } from 'vitest';
+import { observe } from '../../src/app/observe.ts';
+import { recall } from '../../src/app/recall.ts';
 import { switchMode } from '../../src/app/switch-mode.ts';
 import type { GpuProcess } from '../../src/core/facts.ts';
 import type { Sample } from '../../src/core/figures.ts';
@@ -115,4 +117,21 @@ it('is not needed: a switch is as good without', async () => {
   const here = world(box, { chat: 'awake' });
   const host = { ...here.host, figures: { ...here.host.figures, add: () => Promise.reject(new Error('disk full')) } };
   expect((await switchMode(box, 'find', SWITCH, host, () => {})).end).toBe('reached');
+});
+
+it('knows a process that has slept at level 1, after it has woken too, and not the next one', async () => {
+  const here = world(box, { chat: 'awake', embed: 'asleep' });
+  const { to } = watched(here);
+  const known = async () => {
+    const now = await observe(box, here.host, SWITCH.stop);
+    return (await recall(here.host, now, [])).get('chat')?.pinned;
+  };
+  expect(await known()).toBeUndefined();
+  await to('find');
+  await to('talk');
+  expect(here.states()).toContain('chat:awake');
+  expect(await known()).toBe(true);
+  await to('off');
+  await to('talk');
+  expect(await known()).toBeUndefined();
 });

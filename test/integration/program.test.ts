@@ -1,8 +1,8 @@
 /** The built program as a process, as far as it goes without systemd: usage, manifests, a missing bus, pipes. */
 import { spawnSync } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { reached, restored } from '../fakes/records.ts';
@@ -59,6 +59,25 @@ describe('exit codes and streams', () => {
     expect({ code, stdout }).toEqual({ code: 4, stdout: '' });
     expect(JSON.parse(stderr)).toMatchObject({ error: { code: 'no-such-mode', hint: 'see: gpumod mode list' } });
     expect(JSON.parse(stderr).error.message).toContain("did you mean 'rag'");
+  });
+
+  it.each([
+    ['rag', 'gpumod -m BOX switch rag'],
+    ['rga', 'gpumod -m BOX switch rag'],
+    ['vllm-chat', 'gpumod -m BOX service status vllm-chat'],
+    ['start vllm-chat', 'gpumod -m BOX service start vllm-chat'],
+  ])('a name in the place of a command: %s', async (line, meant) => {
+    const { code, stdout, stderr } = await run(`-m ${WORKSTATION} ${line}`);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toContain(`(did you mean '${meant.replace('BOX', WORKSTATION)}'?)`);
+    const without = await run(`-m /nowhere.yaml ${line}`);
+    expect(without).toMatchObject({ code: 2 });
+    expect(without.stderr).toContain(`unknown command '${line.split(' ')[0]}'`);
+  });
+
+  it('config schema is the schema that is shipped', async () => {
+    const shipped = readFileSync(join(dirname(WORKSTATION), 'gpumod.schema.json'), 'utf8');
+    expect(await run('config schema')).toEqual({ code: 0, stdout: shipped, stderr: '' });
   });
 
   it('a missing bus says how to get one', async () => {

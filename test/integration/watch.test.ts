@@ -1,11 +1,11 @@
 /** `status --watch`: on a terminal a page that is given back as it was, off one a stream; a failed look is no end. */
 import { describe, expect, it } from 'vitest';
 import type { Parts, Sink } from '../../src/cli/parts.ts';
-import { run } from '../../src/cli/run.ts';
 import { GpumodError } from '../../src/core/errors.ts';
 import type { Host } from '../../src/execute/host.ts';
 import { manifest, mode, vllm } from '../fakes/build.ts';
 import { type World, world } from '../fakes/world.ts';
+import { command } from '../kit/commands.ts';
 import { VirtualTerminal } from '../kit/virtual-terminal.ts';
 
 const box = manifest([vllm('chat'), vllm('embed')], [mode('talk', ['chat'])]);
@@ -21,15 +21,6 @@ interface Watched {
 }
 
 async function watched({ argv, here = world(box, { chat: 'awake' }), terminal, before, stop, closed }: Watched) {
-  const out = { stdout: '', stderr: '' };
-  const pipe = (name: keyof typeof out): Sink => ({
-    isTerminal: false,
-    columns: undefined,
-    write: (text) => {
-      out[name] += text;
-    },
-    ...(closed ? { closed } : {}),
-  });
   const listeners = new Set<(key: string) => void>();
   const press = (key: string) => {
     for (const listener of listeners) listener(key);
@@ -45,28 +36,25 @@ async function watched({ argv, here = world(box, { chat: 'awake' }), terminal, b
       },
     },
   };
-  const unused = () => Promise.reject(new Error('not asked for'));
-  const parts: Parts = {
-    hide: (text) => text,
-    env: {},
-    stdout: terminal?.sink() ?? pipe('stdout'),
-    stderr: pipe('stderr'),
-    stop: stop ?? new AbortController().signal,
+  let stdout = '';
+  const pipe: Sink = {
+    isTerminal: false,
+    columns: undefined,
+    write: (text) => {
+      stdout += text;
+    },
+    ...(closed ? { closed } : {}),
+  };
+  const parts: Partial<Parts> = {
+    stdout: terminal?.sink() ?? pipe,
+    ...(stop ? { stop } : {}),
     keys: (pressed) => {
       listeners.add(pressed);
       return () => listeners.delete(pressed);
     },
-    loadManifest: async () => box,
-    manifestPaths: unused,
-    manifestSchema: unused,
-    openDemo: unused,
-    openInit: unused,
-    openHost: async () => host,
-    obstacleTo: async () => undefined,
-    runProgram: unused,
   };
-  const code = await run(['status', ...argv], '1.2.3', parts);
-  return { code, ...out, looks, listeners };
+  const ran = await command(['status', ...argv], { manifest: box, host, parts });
+  return { ...ran, stdout, looks, listeners };
 }
 
 const asBefore = (terminal: VirtualTerminal) => ({
@@ -265,6 +253,7 @@ it.each([
   [['--watch=soon'], "--watch: 'soon' is no duration"],
   [['--watch', '--json'], '--watch makes many documents'],
   [['--watch', '-o', 'json'], '--watch makes many documents'],
+  [['--watch', '-o', 'prom'], '--watch makes many documents'],
 ])('%o is a mistake', async (argv, words) => {
   const { code, stderr, looks } = await watched({ argv });
   expect({ code, looks }).toEqual({ code: 2, looks: 0 });

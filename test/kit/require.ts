@@ -10,7 +10,14 @@ const NEEDS = {
   /** A systemd of our own that may be broken, with a user manager for this user. */
   systemd: () => existsSync('/run/gpumod-sandbox'),
   llama: () => LLAMA_ROOT !== undefined && existsSync(join(LLAMA_ROOT, 'usr/bin/llama-server')),
+  zsh: () => isOnPath('zsh'),
+  fish: () => isOnPath('fish'),
+  groff: () => isOnPath('groff'),
+  mandoc: () => isOnPath('mandoc'),
 } as const;
+
+const isOnPath = (program: string): boolean =>
+  (process.env['PATH'] ?? '').split(':').some((folder) => existsSync(join(folder, program)));
 
 export type Need = keyof typeof NEEDS;
 

@@ -7,7 +7,21 @@ import { filesBelow, REPO, textOf } from '../kit/source.ts';
 
 /** Made by tools, or not ours. */
 const NOT_SOURCE = new Set(['.git', '.cache', 'node_modules', 'dist', 'coverage']);
-const TEXT = ['.ts', '.mjs', '.js', '.json', '.yaml', '.md', '.sh', '.service', '.timer', '.target', '.socket', 'run'];
+const TEXT = [
+  '.ts',
+  '.mjs',
+  '.ini',
+  '.js',
+  '.json',
+  '.yaml',
+  '.md',
+  '.sh',
+  '.service',
+  '.timer',
+  '.target',
+  '.socket',
+  'run',
+];
 
 const folders = readdirSync(REPO, { withFileTypes: true })
   .filter((entry) => entry.isDirectory() && !NOT_SOURCE.has(entry.name))

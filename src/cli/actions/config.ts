@@ -38,7 +38,9 @@ function count(number: number, what: string): string {
 }
 
 function plainData(manifest: Manifest): object {
-  const services = [...manifest.services].map(([name, service]) => [name, withoutKeys(service)] as const);
+  const services = [...manifest.services].map(
+    ([name, service]) => [name, withoutArguments(withoutKeys(service))] as const,
+  );
   return { ...manifest, services: Object.fromEntries(services), modes: Object.fromEntries(manifest.modes) };
 }
 
@@ -54,10 +56,20 @@ function withoutKeys(service: Service): Service {
   } as Service;
 }
 
+/** Of what its unit runs: `unit render` shows them. */
+function withoutArguments(service: Service): object {
+  if (!('run' in service) || !service.run) return service;
+  const { args, env } = service.run;
+  return { ...service, run: { ...service.run, args: argumentsOf(args), env: Object.keys(env) } };
+}
+
+const argumentsOf = (args: readonly string[]) =>
+  args.length > 0 ? [`(${count(args.length, 'argument')} hidden)`] : [];
+
 function hidden<A extends HttpProbe | HttpStep | ExecProbe | ExecStep>(act: A): A {
   if ('exec' in act) {
     const [program, ...args] = act.exec;
-    return { ...act, exec: args.length > 0 ? [program, `(${count(args.length, 'argument')} hidden)`] : [program] };
+    return { ...act, exec: [program, ...argumentsOf(args)] };
   }
   if (!('headers' in act)) return act;
   const headers = Object.entries(act.headers ?? {}).map(([name, value]) => [

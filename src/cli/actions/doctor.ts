@@ -7,7 +7,7 @@ import { withHost } from './with-host.ts';
 
 export const doctor: Action = (call) =>
   withHost(call, async (host, manifest) => {
-    const findings = await app.doctor(manifest, host, call.parts.stop);
+    const findings = await app.doctor(manifest, host, call.parts.stop, call.options['verbose'] === true);
     call.view.data(findingsDocument(findings), findingsText(findings, manifest.services.size));
     return findings.some(({ severity }) => severity !== 'note') ? EXIT.failed : EXIT.ok;
   });

@@ -1,6 +1,7 @@
 /** Every action by name, and the view they show things with: what is loaded once a command is known. */
 import { back } from './back.ts';
 import { bench } from './bench.ts';
+import { complete, completion } from './completion.ts';
 import * as config from './config.ts';
 import { demo } from './demo.ts';
 import { doctor } from './doctor.ts';
@@ -9,9 +10,12 @@ import { init } from './init.ts';
 import * as mode from './mode.ts';
 import { plan } from './plan.ts';
 import { run } from './run.ts';
+import { schedule } from './schedule.ts';
+import { schema } from './schema.ts';
 import * as service from './service.ts';
 import { status } from './status.ts';
 import { switchMode, switchOff } from './switch.ts';
+import * as unit from './unit.ts';
 import { wait } from './wait.ts';
 
 export { openView } from '../view/open.ts';
@@ -45,6 +49,14 @@ export const ACTIONS = {
   history,
   explain,
   init,
+  schema,
+  completion,
+  complete,
+  schedule,
+  unitRender: unit.render,
+  unitInstall: unit.install,
+  unitDiff: unit.diff,
+  unitSocket: unit.socket,
   demo,
 } as const;
 

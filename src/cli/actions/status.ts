@@ -4,6 +4,8 @@ import { GpumodError } from '../../core/errors.ts';
 import type { Action, Call } from '../action.ts';
 import { EXIT } from '../exit-code.ts';
 import { durationMs, text } from '../options.ts';
+import { formatOf } from '../view/open.ts';
+import { promText } from '../view/prom.ts';
 import { opened } from './with-host.ts';
 
 const USUAL_MS = 2_000;
@@ -18,15 +20,18 @@ export const status: Action = async (call) => {
       const { watch } = await import('./watch.ts');
       return watch(call, everyMs, host.clock, look);
     }
-    await call.view.status(await look(call.parts.stop));
+    const now = await look(call.parts.stop);
+    if (formatOf(call.options) === 'prom') call.parts.stdout.write(promText(now, await host.history.read()));
+    else await call.view.status(now);
     return EXIT.ok;
   });
 };
 
 function intervalOf(call: Call): number {
-  if (call.options['json'] === true || text(call, 'output') === 'json')
+  const format = formatOf(call.options);
+  if (format === 'json' || format === 'prom')
     throw new GpumodError('usage', {
-      problem: '--watch makes many documents, and --json is one',
+      problem: `--watch makes many documents, and ${format} is one`,
       hint: 'one document a line: gpumod status --watch -o ndjson',
     });
   const everyMs = durationMs(call, 'watch') ?? USUAL_MS;

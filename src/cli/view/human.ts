@@ -99,6 +99,10 @@ export function humanView({ out, err, style, errStyle, progress, quiet, verbose,
         if (error) err.write(errorText(error, errStyle, modeOf(result, manifest)));
     },
     data: (_, text) => print(visible(text.endsWith('\n') ? text : `${text}\n`)),
+    async listed(_, rows, notes) {
+      if (rows.rows.length > 0) await table(rows);
+      for (const note of notes) print(`${visible(note)}\n`);
+    },
     openToAll: (path) => warn([openToAllWords(path)]),
     error(error) {
       progress.end();

@@ -58,6 +58,7 @@ export function jsonView(out: Sink, err: Sink, lines: boolean): View {
       print(lines ? { event: 'end', ...document } : document);
     },
     data: (document) => versioned(document),
+    listed: (document) => versioned(document),
     openToAll() {}, // what is on stderr is one error, or nothing
     error: (error) => err.write(`${escaped(errorDocument(error), 0)}\n`),
   };

@@ -7,14 +7,19 @@ import { lineProgress, openProgress, SILENT } from './progress.ts';
 import { type ColorWish, styleFor, wantsColor } from './style.ts';
 import type { Format, View } from './view.ts';
 
+export function formatOf(options: Readonly<Record<string, unknown>>): Format {
+  return options['json'] === true ? 'json' : ((options['output'] as Format | undefined) ?? 'table');
+}
+
 /** `rate`: seconds that pass for the switch while one passes here. */
 export function openView(options: Readonly<Record<string, unknown>>, { stdout, stderr, env }: Parts, rate = 1): View {
-  const format = options['json'] === true ? 'json' : ((options['output'] as Format | undefined) ?? 'table');
+  const format = formatOf(options);
   const quiet = options['quiet'] === true || options['progress'] === 'quiet';
   switch (format) {
     case 'json':
     case 'ndjson':
       return jsonView(stdout, stderr, format === 'ndjson');
+    case 'prom':
     case 'plain':
       return plainView(stdout, stderr, quiet ? SILENT : lineProgress(stderr, false), quiet);
     case 'table': {

@@ -73,6 +73,10 @@ export function plainView(out: Sink, err: Sink, progress: Progress, quiet: boole
         if (error) err.write(errorText(error, style, modeOf(result, manifest)));
     },
     data: (_, text) => print(text.endsWith('\n') ? text : `${text}\n`),
+    listed(_, rows, notes) {
+      table(rows);
+      for (const note of notes) err.write(visible(`${note}\n`));
+    },
     openToAll: (path) => err.write(visible(`warning: ${openToAllWords(path)}\n`)),
     error: (error) => err.write(errorText(error, style)),
   };

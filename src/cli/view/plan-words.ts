@@ -86,7 +86,7 @@ export function becauseWords(because: Because): string {
 export function warningWords(warning: PlanWarning): string {
   switch (warning.code) {
     case 'memory-declared':
-      return `GPU memory is not measured (${whyWords(warning.why)}): figures are the manifest's`;
+      return `GPU memory is not measured (${whyWords(warning.why)}): ${warning.remembered ? 'card sizes as last seen, ' : ''}figures are the manifest's`;
     case 'memory-undeclared':
       return `${warning.service} declares no memory: its room is not planned`;
     case 'memory-learned':

@@ -12,7 +12,7 @@ export function problemWords(problem: Problem): string {
         ({ service, state, bytes }) => `    ${formatBytes(bytes).padStart(9)}  ${service} (${state})`,
       );
       return [
-        `GPU ${problem.gpu} has ${formatBytes(problem.totalBytes)}; ${formatBytes(sum)} would be needed:`,
+        `${cardWords(problem)}; ${formatBytes(sum)} would be needed:`,
         ...claims,
         `    ${formatBytes(problem.reserveBytes).padStart(9)}  reserve`,
         ...(problem.keepers?.length
@@ -24,6 +24,9 @@ export function problemWords(problem: Problem): string {
     case 'foreign-memory':
       return [
         `GPU ${problem.gpu}: ${formatBytes(problem.neededBytes)} are needed, the reserve included, and ${formatBytes(problem.freeBytes)} can be had: ${strangely(problem)}`,
+        ...(problem.unmeasured
+          ? [`    the size of GPU ${problem.gpu} is as last seen: ${whyWords(problem.unmeasured)}`]
+          : []),
         ...(problem.keepers ?? []).map(keeperWords),
         ...(problem.holders ?? []).map(holderWords),
       ].join('\n');
@@ -51,13 +54,19 @@ function inShort(problem: Problem): string {
   switch (problem.code) {
     case 'does-not-fit': {
       const sum = problem.claims.reduce((total, claim) => total + claim.bytes, problem.reserveBytes);
-      return `GPU ${problem.gpu} has ${formatBytes(problem.totalBytes)}, ${formatBytes(sum)} would be needed`;
+      return `${cardWords(problem)}, ${formatBytes(sum)} would be needed`;
     }
     case 'foreign-memory':
       return `GPU ${problem.gpu}: ${strangely(problem)}`;
     default:
       return problemWords(problem);
   }
+}
+
+/** `GPU 0 has 24.0 GiB`, told or remembered. */
+function cardWords({ gpu, totalBytes, unmeasured }: Extract<Problem, { code: 'does-not-fit' }>): string {
+  const has = `GPU ${gpu} has ${formatBytes(totalBytes)}`;
+  return unmeasured ? `${has} (as last seen; it is not measured now: ${whyWords(unmeasured)})` : has;
 }
 
 type Foreign = Extract<Problem, { code: 'foreign-memory' }>;
@@ -91,6 +100,8 @@ export function problemHint(problems: readonly Problem[]): string {
   if (codes.has('foreign-memory')) return 'see who holds it: gpumod status; end that, or wait for it, and try again';
   if (codes.has('host-memory'))
     return 'sleep deeper: --level 2; or declare what its backup really takes (memory: host:)';
+  if (problems.some((problem) => problem.code === 'does-not-fit' && problem.unmeasured))
+    return 'let the GPU tool measure again (see: gpumod doctor), take a service out of the mode, or declare what it really needs (memory:)';
   if (codes.has('does-not-fit')) return 'take a service out of the mode, or declare what it really needs (memory:)';
   const taken = problems.find((problem) => problem.code === 'port-taken');
   return taken ? takenHint(taken) : 'see: gpumod status';

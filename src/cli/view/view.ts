@@ -5,9 +5,11 @@ import type { Status } from '../../app/status.ts';
 import type { AnyGpumodError } from '../../core/errors.ts';
 import type { Manifest, Mode } from '../../core/model.ts';
 import type { Event, SwitchResult } from '../../core/report.ts';
+import type { Rows } from './rows.ts';
 
 export const FORMATS = ['table', 'json', 'ndjson', 'plain'] as const;
-export type Format = (typeof FORMATS)[number];
+/** `prom`: of `status` only. */
+export type Format = (typeof FORMATS)[number] | 'prom';
 
 /** What is drawn is the latest of each. */
 export interface Watch {
@@ -41,6 +43,8 @@ export interface View {
   switched(result: SwitchResult, manifest: Manifest): Promise<void> | void;
   /** Plain data with no table of its own: `config ...`. */
   data(document: object, text: string): void;
+  /** Rows of their own, and lines about what is not among them. */
+  listed(document: object, rows: Rows, notes: readonly string[]): Promise<void> | void;
   /** A warning: every user can write to that path of the manifest. */
   openToAll(path: string): void;
   /** Printed on stderr, whatever the format. */

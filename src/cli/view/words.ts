@@ -1,6 +1,13 @@
 /** Errors to sentences: what failed, why, and the next command. With its two neighbours the only English besides help. */
 import type { Cause } from '../../core/cause.ts';
-import type { AnyGpumodError, Details, ErrorCode, MemoryHolder, UnitFailure } from '../../core/errors.ts';
+import type {
+  AnyGpumodError,
+  Details,
+  ErrorCode,
+  MemoryHolder,
+  UnitFailure,
+  UnwritableReason,
+} from '../../core/errors.ts';
 import { near } from '../../core/near.ts';
 import { formatBytes, formatSeconds } from '../../core/units.ts';
 import { visible } from '../../core/visible.ts';
@@ -125,9 +132,9 @@ const WORDS: Words = {
     what: `these services belong to the systemd manager of ${user}, and this runs as root`,
     hint: 'run gpumod without sudo',
   }),
-  'not-permitted': ({ unit, verb, units }) => ({
+  'not-permitted': ({ unit, verb, units, user }) => ({
     what: `not permitted to ${verb} ${unit} (polkit)`,
-    hint: `allow just these units; put into /etc/polkit-1/rules.d/50-gpumod.rules:\n${polkitRule(units.length > 0 ? units : [unit])}`,
+    hint: permitHint(units.length > 0 ? units : [unit], user),
   }),
   'unit-not-found': ({ unit }) => ({
     what: `systemd knows no unit ${unit}`,
@@ -143,6 +150,21 @@ const WORDS: Words = {
   'unit-failed': (failure) => ({
     what: unitFailureWords(failure),
     hint: `see: gpumod service logs ${failure.service}`,
+  }),
+  'unit-unwritable': ({ service, reason, detail }) => UNWRITABLE[reason](service, detail ?? ''),
+  'unit-file-kept': ({ path, standing, service }) => ({
+    what: `${path} ${standing === 'foreign' ? 'was not written by gpumod' : 'was changed since gpumod wrote it'}, and is left as it is`,
+    hint: `see: ${service === undefined ? 'the same with --dry-run' : `gpumod unit diff ${service}`}; keep your changes in a drop-in (systemctl edit), then move the file away: mv ${path} ${path}.old`,
+  }),
+  'unit-file-failed': ({ path, reason, denied }) => ({
+    what: `can't use ${path}: ${reason}; nothing was changed`,
+    hint: denied
+      ? `see: ls -ld ${path} ${path.replace(/\/[^/]*$/, '')}; units of the system are for root: sudo gpumod`
+      : `see: df ${path.replace(/\/[^/]*$/, '')}`,
+  }),
+  'no-socket-proxyd': () => ({
+    what: 'there is no systemd-socket-proxyd on this machine: nothing could lead a connection to the engine',
+    hint: "it belongs to systemd; some distributions have it in a package of its own: see what holds systemd's services",
   }),
   'engine-refused': ({ service, request, status, reason }) => ({
     what: `${service} refused ${request}: ${status}${reason ? ` ${reason}` : ''}`,
@@ -204,6 +226,35 @@ const WORDS: Words = {
     hint: `${STATUS}; to go on, say the same again`,
   }),
   'not-in-state': ({ wanted, actual }) => ({ what: `not in '${wanted}': ${actual}`, hint: STATUS }),
+};
+
+const UNWRITABLE: Readonly<Record<UnwritableReason, (service: string, detail: string) => Told>> = {
+  'no-run': (service, engine) => ({
+    what: `the manifest does not say what the unit of ${service} is to run`,
+    hint: ['vllm', 'sglang', 'llamacpp', 'http'].includes(engine)
+      ? `add run: {...} to services.${service}; see: gpumod unit render --help`
+      : `run: is known for the engines vllm, sglang, llamacpp and http; a unit for ${engine} is yours to write`,
+  }),
+  'no-service': (service, unit) => ({
+    what: `the unit of ${service} is ${unit}, no service`,
+    hint: `name one in the manifest: services.${service}.unit: NAME.service`,
+  }),
+  'no-user': (service) => ({
+    what: `${service} belongs to the system, and its engine would run as root`,
+    hint: `say as whom: services.${service}.run.user; or let it be yours: scope: user`,
+  }),
+  'user-in-user-scope': (service, user) => ({
+    what: `${service} is a unit of your own manager, which can't run it as ${user}`,
+    hint: `leave services.${service}.run.user out; or: scope: system`,
+  }),
+  'not-loopback': (service, url) => ({
+    what: `${service} answers at ${url}, which other machines could reach: gpumod writes no such unit`,
+    hint: 'write that unit yourself; or give it an address on 127.0.0.1',
+  }),
+  value: (service, detail) => ({
+    what: `${service}: a unit file can't hold ${detail}`,
+    hint: `see services.${service}.run in the manifest: gpumod config path`,
+  }),
 };
 
 const closing = (path: string): string => `chmod o-w ${path}`;
@@ -346,10 +397,11 @@ function cannotHint(service: string, verb: string, reason: string): string {
   return `see: gpumod service status ${service}`;
 }
 
-function polkitRule(units: readonly string[]): string {
+export function permitHint(units: readonly string[], user = 'YOU'): string {
   return [
+    'allow just these units; put into /etc/polkit-1/rules.d/50-gpumod.rules:',
     'polkit.addRule(function(action, subject) {',
-    '  if (action.id == "org.freedesktop.systemd1.manage-units" && subject.user == "YOU" &&',
+    `  if (action.id == "org.freedesktop.systemd1.manage-units" && subject.user == ${JSON.stringify(user)} &&`,
     `      ${JSON.stringify(units)}.indexOf(action.lookup("unit")) >= 0 &&`,
     '      ["start","stop","restart","reset-failed"].indexOf(action.lookup("verb")) >= 0) return polkit.Result.YES;',
     '});',

@@ -209,6 +209,7 @@ describe('a switch', () => {
   const options = { cold: false, force: false, onFailure: 'restore', stop: never } as const;
   const known = openSecrets();
   const host = openRealHost({
+    user: 'op',
     pid: process.pid,
     env: process.env,
     uid,

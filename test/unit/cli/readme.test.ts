@@ -1,13 +1,15 @@
-/** What the README shows as a manifest is one. */
+/** What the README and gpumod.yaml(5) show as a manifest is one. */
 import { describe, expect, it } from 'vitest';
+import { MANIFEST_EXAMPLES } from '../../../src/cli/reference/manifest-examples.ts';
 import { ENGINES } from '../../../src/core/engines.ts';
 import { CANARY_TASKS, isServed } from '../../../src/core/model.ts';
 import { textOf } from '../../kit/source.ts';
 import { load } from '../manifest/kit.ts';
 
-const blocks = [...textOf('README.md').matchAll(/^```yaml\n(.*?)^```/gms)].map(([, text = '']) => text);
+const shown = [...textOf('README.md').matchAll(/^```yaml\n(.*?)^```/gms)].map(([, text = '']) => text);
+const blocks = [...shown, MANIFEST_EXAMPLES];
 
-describe('the examples of the README', () => {
+describe('the examples of manifests', () => {
   it.each(blocks.map((text, i) => [i + 1, text] as const))('%i passes config check', async (_, text) => {
     await expect(load(text)).resolves.toMatchObject({ files: ['/m.yaml'] });
   });

@@ -261,3 +261,29 @@ describe('what need not begin any more', () => {
     await expect(waiting).rejects.toBeInstanceOf(NotBegun);
   });
 });
+
+describe('the peak of a take', () => {
+  const peaky = { ...step(5), overBytes: 4 * GIB };
+
+  it('is waited for as long as memory comes free', async () => {
+    const { card, context } = machine(17);
+    card.onRead = () => {
+      if (card.usedGib > 10) card.usedGib -= 0.5;
+    };
+    await admit(context, peaky);
+    expect(card.usedGib).toBeLessThanOrEqual(14);
+  });
+
+  it('is not insisted on where none does', async () => {
+    const { context } = machine(17);
+    await expect(admit(context, peaky)).resolves.toBeUndefined();
+  });
+
+  it("is nobody else's meanwhile", async () => {
+    const { context, gauge } = machine(10);
+    await admit(context, peaky);
+    expect(gauge.roomOn(gauge.latest, 0)).toBe(5 * GIB);
+    gauge.leave(peaky, 'done');
+    expect(gauge.roomOn(gauge.latest, 0)).toBe(14 * GIB);
+  });
+});

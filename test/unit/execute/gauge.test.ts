@@ -30,10 +30,9 @@ const moved = async (deltaBytes: number, usedBytes: number, with_: Partial<GpuFa
 };
 
 it('tells what a step has moved', async () => {
-  expect(await moved(-40, 20)).toEqual([
-    { gpu: 0, plannedBytes: -40, measuredBytes: -30, alone: true, unsettled: false },
-  ]);
-  expect(await moved(40, 90)).toEqual([{ gpu: 0, plannedBytes: 40, measuredBytes: 40, alone: true, unsettled: false }]);
+  const alone = { gpu: 0, alone: true, unsettled: false, hiddenBytes: 0 };
+  expect(await moved(-40, 20)).toEqual([{ ...alone, plannedBytes: -40, measuredBytes: -30 }]);
+  expect(await moved(40, 90)).toEqual([{ ...alone, plannedBytes: 40, measuredBytes: 40 }]);
 });
 
 it('says nothing of a release where the system keeps the pages, and all the same of a take', async () => {

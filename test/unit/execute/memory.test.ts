@@ -68,3 +68,16 @@ it('room is asked for one that takes its memory later', async () => {
   const context = await contextFor(comfyui('it'), cardTelling(20));
   await expect(admit(context, step('wake', 5))).rejects.toMatchObject({ code: 'memory-not-free' });
 });
+
+it('what an earlier stop still frees meanwhile may hide a take, and no more than that', async () => {
+  const half = Array.from({ length: 30 }, () => 6);
+  const started = async (thenGib: number) => {
+    const card = cardTelling(10, ...half, thenGib);
+    const context = await contextFor(llamacpp('it'), card);
+    await moving(context, step('stop', -8));
+    while (card.told() < half.length + 1) await context.gauge.fresh(context.signal);
+    return moving(context, step('start', 10));
+  };
+  await expect(started(8)).resolves.toBeUndefined(); // 4 of 8 GiB were still to come
+  await expect(started(6)).rejects.toMatchObject({ code: 'memory-contradicts' });
+});

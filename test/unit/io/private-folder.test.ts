@@ -142,13 +142,15 @@ describe.each(Object.entries(uses))('to %s is refused', (verb, use) => {
     untouched();
   });
 
-  it.skipIf(verb === 'write')('of a file that others can write', async () => {
+  if (verb === 'write') return;
+
+  it('of a file that others can write', async () => {
     chmodSync(at('own/sub/a'), 0o622);
     expect(await failure(use())).toBe('denied: /own/sub/a: others can write to it');
     expect(readFileSync(at('own/sub/a'), 'utf8')).toBe('old');
   });
 
-  it.skipIf(verb === 'write' || me !== 0)('of a file of another user', async () => {
+  it.skipIf(me !== 0)('of a file of another user', async () => {
     chownSync(at('own/sub/a'), OTHER, OTHER);
     expect(await failure(use())).toBe(`denied: /own/sub/a: it belongs to user id ${OTHER}`);
   });

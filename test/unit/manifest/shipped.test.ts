@@ -39,7 +39,7 @@ describe('the units of the workstation', () => {
 
   it('restore at boot asks for the default mode, and there is one', () => {
     expect([...manifest.modes.values()].filter((mode) => mode.default)).toHaveLength(1);
-    expect(textOf('gpumod-restore.service')).toMatch(/\nExecStart=.* mode switch --default\n/);
+    expect(textOf('gpumod-restore.service')).toMatch(/\nExecStart=.* mode switch --default /);
   });
 
   const analyze = spawnSync('systemd-analyze', ['--version']);
@@ -48,7 +48,8 @@ describe('the units of the workstation', () => {
       const dir = mkdtempSync(join(tmpdir(), 'gpumod-units-'));
       try {
         // A template is looked at through an instance.
-        const names = readdirSync(UNITS).map((name) => [name, name.replace('@.', '@rag.')] as const);
+        const files = readdirSync(UNITS, { withFileTypes: true }).filter((entry) => entry.isFile());
+        const names = files.map(({ name }) => [name, name.replace('@.', '@rag.')] as const);
         for (const [name, instance] of names) copyFileSync(join(UNITS, name), join(dir, instance));
         const { stderr, stdout } = spawnSync(
           'systemd-analyze',

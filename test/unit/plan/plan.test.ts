@@ -3,7 +3,7 @@ import type { NapAbility } from '../../../src/core/facts.ts';
 import type { Manifest, Mode, Service } from '../../../src/core/model.ts';
 import { GIB } from '../../../src/core/units.ts';
 import { plan } from '../../../src/plan/plan.ts';
-import { cold, wantedInMode } from '../../../src/plan/wanted.ts';
+import { cold, wantedInMode, withoutFailing } from '../../../src/plan/wanted.ts';
 import {
   CAN_SLEEP,
   card,
@@ -17,6 +17,24 @@ import {
   type States,
   vllm,
 } from '../../fakes/build.ts';
+
+it('a kept service that fails over and over is stopped where the mode takes memory beside it', () => {
+  const fails = { kind: 'failed', why: { code: 'auto-restart' } } as const;
+  const box = manifest([
+    vllm('chat'),
+    vllm('beside', { idle: 'keep' }),
+    vllm('elsewhere', { idle: 'keep', gpus: [1] }),
+  ]);
+  const now = observation({ chat: 'stopped', beside: fails, elsewhere: fails });
+  const wanted = withoutFailing(wantedInMode(box, mode('m', ['chat'])), box, now);
+  const answer = plan({ manifest: box, now, target: 'm', wanted });
+  const steps =
+    answer.kind === 'plan' ? answer.plan.steps.map(({ kind, service, after }) => [kind, service, ...after]) : [];
+  expect(steps).toEqual([
+    ['stop', 'beside'],
+    ['start', 'chat', 's1'],
+  ]);
+});
 
 /** A case as one line of text: steps in order, or `!codes` of the problems. */
 function planned(
@@ -44,7 +62,8 @@ describe('one service, from each state to awake', () => {
   it('awake: nothing', () => expect(to('awake')).toBe(''));
   it('stopped: start', () => expect(to('stopped')).toBe('start:chat'));
   it('failed: start', () => expect(to({ kind: 'failed', why: { code: 'exit-code' } })).toBe('start:chat'));
-  it('in auto-restart: start', () => expect(to({ kind: 'failed', why: { code: 'auto-restart' } })).toBe('start:chat'));
+  it('in auto-restart: an end to that, and start', () =>
+    expect(to({ kind: 'failed', why: { code: 'auto-restart' } })).toBe('stop:chat start:chat<s1'));
   it('sleeping: wake from its level', () => expect(to({ kind: 'sleeping', level: 2 })).toBe('wake2:chat'));
   it('sleeping at an unknown level: wake, the level left open', () => expect(to('sleeping')).toBe('wake:chat'));
   it('starting: await', () => expect(to('starting')).toBe('await:chat'));

@@ -191,6 +191,17 @@ describe('host RAM', () => {
     const declared = manifest([{ ...a, memory: { ...a.memory, hostBytes: 3 * GIB } }, b]);
     expect(steps(at(13, [1], declared)).filter((step) => step.includes('spare'))).toEqual([]);
   });
+  it('is not asked for again by a process that has slept at level 1 before', () => {
+    const now = {
+      ...observation({ a: 'awake', b: 'awake' }),
+      hostMemory: { totalBytes: 128 * GIB, availableBytes: 12 * GIB },
+    };
+    const to = mode('none', []);
+    const wanted = wantedInMode(box, to);
+    const figures = new Map([['a', { pinned: true as const }]]);
+    const planned = plan({ manifest: box, now, target: 'none', wanted, figures });
+    expect(steps(planned)).toEqual(['sleep1 a not-in-mode', 'sleep1 b not-in-mode']);
+  });
   it('never makes a fallback need it', () => {
     const planned = at(5);
     expect(planned.kind === 'plan' && planned.plan.steps.map(({ ifRefused }) => ifRefused)).toEqual(['stop', 'stop']);

@@ -93,7 +93,7 @@ it('refuses for memory only what fits in no way, and says so where it plans all 
 });
 
 it('lets no sleeper give way that need not, and no backup exceed host RAM', () => {
-  forAll(3000, 50, 9, ({ box, planned }) => {
+  forAll(3200, 50, 9, ({ box, planned }) => {
     if (planned.kind === 'refused') return false;
     const { manifest, now } = box;
     const services = [...manifest.services.values()];

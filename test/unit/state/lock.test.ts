@@ -174,6 +174,10 @@ describe('files', () => {
 
   it("is nobody else's", async () => {
     expect(await codeOf(acquire(open({ uid: uid + 1 })))).toBe('lock-unavailable');
+    expect(await open().trouble()).toBeUndefined();
+    expect(await open({ folder: openPrivateFolder(folder, uid + 1) }).trouble()).toMatchObject({
+      code: 'runtime-folder',
+    });
   });
 
   it('needs the program flock', async () => {

@@ -38,8 +38,9 @@ it('loses nothing when several changes come at once', async () => {
     records.keep('chat', { act }, 1),
     records.keep('chat', { lies: [lie] }, 2),
     records.keep('chat', { ability }, 3),
+    records.keep('chat', { pinnedIn: 'r1' }, 4),
   ]);
-  expect(await records.read('chat')).toEqual({ sinceMs: 1, act, lies: [lie], ability });
+  expect(await records.read('chat')).toEqual({ sinceMs: 1, act, lies: [lie], pinnedIn: 'r1', ability });
   expect(await readdir(join(dir, 'services'))).toEqual(['chat.json']);
 });
 

@@ -68,7 +68,7 @@ export function backupOf(service: Service, box: Box, want: Wanted = box.wanted.g
   if (service.engine !== 'vllm' || state.kind !== 'awake' || !nap.can || want.kind !== 'resting') return 0;
   const asked: SleepLevel = want.level ?? service.sleep.level;
   const level = nap.levels.includes(asked) ? asked : nap.levels[0];
-  if (level === 2) return 0;
+  if (level === 2 || box.figures.get(service.name)?.pinned) return 0;
   const weights = (service.memory.awakeBytes ?? 5e9) * 0.6 * service.gpus.length;
   return service.memory.hostBytes ?? 2 * weights;
 }

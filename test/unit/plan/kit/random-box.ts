@@ -5,7 +5,7 @@ import type { IdlePolicy, Manifest, Mode, Service } from '../../../../src/core/m
 import { asleepBytesOf } from '../../../../src/core/model.ts';
 import type { Observation, ServiceState } from '../../../../src/core/state.ts';
 import { GIB } from '../../../../src/core/units.ts';
-import { cold, type WantedStates, wantedInMode } from '../../../../src/plan/wanted.ts';
+import { cold, type WantedStates, wantedInMode, withoutFailing } from '../../../../src/plan/wanted.ts';
 import {
   CAN_SLEEP,
   comfyui,
@@ -163,7 +163,7 @@ export function randomBox(random: Random, most = 12): Box {
     ...(random.chance(0.5) ? { hostMemory: { totalBytes: 128 * GIB, availableBytes: random.int(1, 80) * GIB } } : {}),
   };
   const told = new Map(now.gpu.kind === 'measured' ? up.map((each) => [each.name, held.get(each)!]) : []);
-  const wanted = wantedInMode(of, target);
+  const wanted = withoutFailing(wantedInMode(of, target), of, now);
   const chosen = random.chance(0.15) ? cold(wanted, now) : wanted;
   const figures = new Map(services.map((service) => [service.name, knownBy(service, random)]));
   return { given, manifest: of, now, target, wanted: chosen, figures, foreign, told };
@@ -189,7 +189,8 @@ function knownBy({ memory }: Service, random: Random): Known {
   if (random.chance(0.5)) return { learned: { samples: bytes } };
   const some = SECONDS.filter(() => random.chance(0.6));
   const samples = Object.fromEntries(some.map((measure) => [measure, Array(3).fill(random.int(1, 400) / 10)]));
-  return { learned: { samples: { ...samples, ...bytes } }, ...(random.chance(0.5) ? { neverSlept: true } : {}) };
+  const past = random.pick([{ neverSlept: true }, { neverSlept: true }, { pinned: true }, {}, {}] as const);
+  return { learned: { samples: { ...samples, ...bytes } }, ...past };
 }
 
 /** Mostly one; some span two, four or all, as tensor parallelism does; some have none. */

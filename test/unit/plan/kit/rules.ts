@@ -83,7 +83,7 @@ function actOf(step: Step, { steps }: Plan, service: Service, box: Box): Act {
   const bystands = step.because.code === 'under-way';
   const ends = state.kind === 'stopping' && (bystands || step.kind === 'stop');
   const isTake = !bystands && step.kind !== 'sleep' && step.kind !== 'stop';
-  const hasEnded = !bystands && steps.some((other) => other !== step && other.service === step.service);
+  const hasEnded = isTake && steps.some((other) => other !== step && other.service === step.service);
   const from = hasEnded ? 0 : atMost(service, box);
   return {
     id: step.id,
@@ -160,11 +160,12 @@ export function blindGpus(plan: Plan, { now }: Box): ReadonlySet<number> {
 export function comesAfter(later: Act, earlier: Act, blind: ReadonlySet<number>): boolean {
   const gpus = shared(later, earlier);
   if (gpus.length === 0 || later.underWay) return false;
-  if (later.service === earlier.service) return earlier.underWay && !earlier.untold; // which it waits for by itself
+  if (later.service === earlier.service) return later.isTake && !earlier.isTake && !earlier.untold; // which it waits for by itself
   if (earlier.underWay && !mayOverlap(later, earlier)) return true;
   if (earlier.restless && later.letter !== 'E') return true;
   const undeclared = [later, earlier].some(({ service }) => service.memory.awakeBytes === undefined);
-  return later.isTake && !earlier.isTake && (undeclared || gpus.some((gpu) => blind.has(gpu)));
+  const unsure = !earlier.isTake || earlier.underWay;
+  return later.isTake && unsure && (undeclared || gpus.some((gpu) => blind.has(gpu)));
 }
 
 /** Bytes that the services may use on a card beside what may be foreign; undefined = it can't be said. */

@@ -1,0 +1,47 @@
+/** What is wrong with services as they are observed. Pure. */
+import type { Service } from '../../core/model.ts';
+import type { ObservedService } from '../../core/state.ts';
+import { type Check, type Finding, found, type Scene } from './finding.ts';
+import { sleepRepair } from './vllm.ts';
+
+export const stateChecks: Check = (scene) => [
+  ...[...scene.manifest.services.values()].flatMap((service) => {
+    const seen = scene.now.services.get(service.name);
+    return seen ? findingsOf(scene, service, seen) : [];
+  }),
+  ...undeclared([...scene.manifest.services.values()]),
+  ...(scene.now.gpu.kind === 'unmeasured' ? [found('warning', [], scene.now.gpu.why)] : []),
+];
+
+function findingsOf(scene: Scene, service: Service, seen: ObservedService): Finding[] {
+  const { unit, owner } = seen;
+  return [
+    ...ofState(service, seen),
+    ...(unit?.needsReload ? [found('warning', service, { code: 'unit-changed-on-disk', detail: unit.unit })] : []),
+    ...ofNap(scene, service, seen),
+    ...(owner?.kind === 'untold' && owner.why.code !== 'elsewhere' ? [found('note', service, owner.why)] : []),
+  ];
+}
+
+function ofState(service: Service, { state, owner }: ObservedService): Finding[] {
+  if (!('why' in state) || !state.why) return [];
+  const { why } = state;
+  if (state.kind === 'starting') return [{ ...found('note', service, why), starting: true }];
+  const taken = why.code === 'port-taken' && owner?.kind === 'other' ? { taken: owner } : {};
+  return [{ ...found('error', service, why), ...taken }];
+}
+
+/** It is meant to sleep, and can't. */
+function ofNap(scene: Scene, service: Service, { state, nap }: ObservedService): Finding[] {
+  if (state.kind !== 'awake' || service.idle !== 'sleep' || nap.can || nap.why.code === 'level-barred') return [];
+  const { code } = nap.why;
+  const settings = scene.settings.get(service.name);
+  const repair = settings?.load === 'loaded' ? sleepRepair({ service, settings, scene }, code) : undefined;
+  return [found(code === 'single-model' || code === 'no-engine' ? 'note' : 'warning', service, nap.why, repair)];
+}
+
+/** One finding for all of them: a manifest without figures is a way to begin. */
+function undeclared(all: readonly Service[]): Finding[] {
+  const services = all.filter(({ gpus, memory }) => gpus.length > 0 && memory.awakeBytes === undefined);
+  return services.length === 0 ? [] : [found('note', services, { code: 'memory-undeclared' })];
+}

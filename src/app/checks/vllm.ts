@@ -1,0 +1,123 @@
+/** What is wrong with how a vLLM is started, and with its sleep. Pure. */
+import type { VllmService } from '../../core/model.ts';
+import { dropIn, type Finding, found, ofEach, type Repair, type Subject } from './finding.ts';
+import { argument, startOf } from './start.ts';
+
+type Of = Subject & { readonly service: VllmService };
+
+export const vllmChecks = ofEach((subject) => {
+  const { service } = subject;
+  if (service.engine !== 'vllm' || service.engineId !== undefined) return [];
+  const of: Of = { ...subject, service };
+  return [...devMode(of), ...sleepFlags(of), ...allocator(of), ...versions(of), ...levels(of)];
+});
+
+/** What puts vLLM's sleep within reach, by the code of what lacks. */
+export function sleepRepair(subject: Subject, code: string): Repair | undefined {
+  const { line } = startOf(subject.service, subject.settings);
+  if (code === 'sleep-mode-off') return argument(subject, 'sleep', '--enable-sleep-mode');
+  if (code !== 'dev-mode-off') return undefined;
+  if (line?.isContained) return { kind: 'argument', words: '-e VLLM_SERVER_DEV_MODE=1' };
+  return dropIn(subject, 'dev', '[Service]', 'Environment=VLLM_SERVER_DEV_MODE=1');
+}
+
+const ANYWHERE = ['0.0.0.0', '::', '[::]', ''];
+
+function devMode(subject: Of): readonly Finding[] {
+  const { service, settings, scene } = subject;
+  const { line, environment } = startOf(service, settings);
+  const value = environment.VLLM_SERVER_DEV_MODE;
+  if (value === undefined || value === '0' || value === '') return [];
+  if (!/^[+-]?\d+$/.test(value.trim())) {
+    const why = { code: 'dev-mode-value', detail: `VLLM_SERVER_DEV_MODE=${value}` };
+    return [found('error', service, why, sleepRepair(subject, 'dev-mode-off'))];
+  }
+  const findings: Finding[] = [];
+  const host = line?.flags.value('--host');
+  const isLocal = line?.flags.has('--uds');
+  // Without it vLLM listens everywhere.
+  if (line?.isWhole && !line.isContained && !isLocal && ANYWHERE.includes(host ?? '')) {
+    const detail = `${host === undefined ? 'no --host' : `--host ${host}`}, VLLM_SERVER_DEV_MODE=1`;
+    findings.push(
+      found('warning', service, { code: 'dev-mode-exposed', detail }, argument(subject, 'host', '--host', '127.0.0.1')),
+    );
+  }
+  if (service.scope === 'system' && ['', 'root', '0'].includes(settings.user) && !line?.isContained) {
+    const { user, uid } = scene.account;
+    const why = { code: 'dev-mode-as-root', detail: `User=${settings.user || 'root'}, VLLM_SERVER_DEV_MODE=1` };
+    findings.push(found('warning', service, why, dropIn(subject, 'user', '[Service]', `User=${uid ? user : 'vllm'}`)));
+  }
+  return findings;
+}
+
+/** Of one that is up, it tells by itself. */
+function sleepFlags(subject: Of): readonly Finding[] {
+  const { service, settings, seen } = subject;
+  if (!mayRest(subject) || (seen?.engine && 'nap' in seen.engine)) return [];
+  const { line, environment, knowsEnvironment } = startOf(service, settings);
+  const findings: Finding[] = [];
+  const say = (code: string, detail: string) =>
+    findings.push(found('warning', service, { code, detail }, sleepRepair(subject, code)));
+  if (line?.isWhole && !line.flags.has('--enable-sleep-mode'))
+    say('sleep-mode-off', `in ExecStart of ${settings.unit}`);
+  const isOff = environment.VLLM_SERVER_DEV_MODE === undefined || environment.VLLM_SERVER_DEV_MODE === '0';
+  if (knowsEnvironment && isOff) say('dev-mode-off', `in the environment of ${settings.unit}`);
+  return findings;
+}
+
+/** Some mode puts it to sleep. */
+function mayRest({ service, scene }: Of): boolean {
+  const modes = [...scene.manifest.modes.values()];
+  if (modes.some(({ warm }) => warm.includes(service.name))) return true;
+  return modes.some(({ services, others = service.idle }) => others === 'sleep' && !services.includes(service.name));
+}
+
+const SEGMENTS = /(^|,)\s*expandable_segments\s*:\s*true\s*(?=,|$)/i;
+
+function allocator(subject: Of): readonly Finding[] {
+  const { service, settings, seen } = subject;
+  const { line, environment } = startOf(service, settings);
+  // Newer releases take it out themselves (vllm#40812).
+  const version = seen?.engine && 'version' in seen.engine ? minorOf(seen.engine.version) : undefined;
+  if (!line?.flags.has('--enable-sleep-mode') || (version ?? 0) >= 23) return [];
+  return (['PYTORCH_CUDA_ALLOC_CONF', 'PYTORCH_ALLOC_CONF'] as const).flatMap((name) => {
+    const value = environment[name];
+    if (value === undefined || !SEGMENTS.test(value)) return [];
+    const rest = value.replace(SEGMENTS, '').replace(/^,/, '');
+    const words = `-e ${name}=${rest}`;
+    const repair: Repair = line.isContained
+      ? { kind: 'argument', words }
+      : dropIn(subject, 'allocator', '[Service]', rest ? `Environment="${name}=${rest}"` : `UnsetEnvironment=${name}`);
+    return [found('warning', service, { code: 'expandable-segments', detail: `${name}=${value}` }, repair)];
+  });
+}
+
+/** 24 of `0.24.1`; undefined: told by no version, or by a build of one's own. */
+function minorOf(version: string | undefined): number | undefined {
+  const [, minor] = /^v?0\.(\d+)\.(?!.*dev)/.exec(version ?? '') ?? [];
+  return minor === undefined ? undefined : Number(minor);
+}
+
+/** What goes wrong in a release although its sleep works. */
+function versions({ service, seen }: Of): readonly Finding[] {
+  const version = seen?.engine && 'version' in seen.engine ? seen.engine.version : undefined;
+  const minor = minorOf(service.version ?? version);
+  if (minor === undefined || !seen?.nap.can) return [];
+  const detail = service.version ?? version ?? '';
+  if (minor < 17) return [found('note', service, { code: 'version-dies-asleep', detail })];
+  if (minor < 24 && service.sleep.level === 2) return [found('note', service, { code: 'version-dies-queued', detail })];
+  return [];
+}
+
+/** It sleeps, and not as deep as declared; what lied is told with its date elsewhere. */
+function levels({ service, seen }: Of): readonly Finding[] {
+  const { level } = service.sleep;
+  if (service.idle !== 'sleep' || !seen?.nap.can || seen.nap.levels.includes(level)) return [];
+  const bar = seen.nap.barred?.find((each) => each.level === level);
+  if (bar?.why.code === 'lied') return [];
+  const other = seen.nap.levels[0];
+  const version = seen.engine && 'version' in seen.engine ? seen.engine.version : undefined;
+  const because = bar?.why ?? { code: 'version-broken', ...(version ? { detail: version } : {}) };
+  const repair: Repair = { kind: 'manifest', at: `services.${service.name}.sleep.level`, value: String(other) };
+  return [{ ...found('warning', service, { code: 'level-avoided' }, repair), level, because }];
+}

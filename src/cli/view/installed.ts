@@ -1,0 +1,25 @@
+/** Unit files that were written, and what to type next: gpumod itself never tells systemd to read its files again. */
+import type { Installed } from '../../app/unit.ts';
+
+export const installedDocument = (installed: readonly Installed[]): object => ({
+  files: installed.map(({ unit, scope, path, end }) => ({ unit, scope, path, end })),
+  next: nextOf(installed) ?? null,
+});
+
+/** `then`: the command after systemd has read them. */
+export function installedText(installed: readonly Installed[], then: string): string {
+  const next = nextOf(installed);
+  return [
+    ...installed.map(({ path, end }) => `${end}: ${path}`),
+    ...(next ? [`next: ${next} (gpumod never does that: it would be felt by running GPU containers)`] : []),
+    `then: ${then}`,
+  ].join('\n');
+}
+
+function nextOf(installed: readonly Installed[]): string | undefined {
+  const changed = installed.find(({ end }) => end !== 'unchanged');
+  return changed && `${systemctl(changed.scope)} daemon-reload`;
+}
+
+export const systemctl = (scope: Installed['scope']): string =>
+  scope === 'user' ? 'systemctl --user' : 'sudo systemctl';
