@@ -22,7 +22,8 @@ export const casesOr = (few: number): number => Number(process.env['GPUMOD_FUZZ'
 export const below = (random: Random, limit: number): number => Math.floor(random() * limit);
 export const pick = <T>(random: Random, items: readonly T[]): T => items[below(random, items.length)] as T;
 
-const PIECES = [
+/** What trips a reader of YAML. */
+export const PIECES: readonly string[] = [
   '\n',
   ' ',
   ':',

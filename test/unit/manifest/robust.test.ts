@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { isGpumodError } from '../../../src/core/errors.ts';
+import { PIECES } from '../../kit/fuzz.ts';
 import { issuesOf, issueText, load } from './kit.ts';
 
 const TEXT = readFileSync(join(import.meta.dirname, '../../../modes/workstation.yaml'), 'utf8');
@@ -19,28 +20,6 @@ const outcome = (text: string): Promise<string> =>
       return error.code;
     },
   );
-
-const PIECES = [
-  '\n',
-  ' ',
-  ':',
-  '- ',
-  '{',
-  '}',
-  '[',
-  ']',
-  '"',
-  "'",
-  '\t',
-  '&a ',
-  '*a',
-  '!x ',
-  '|',
-  '#',
-  '${X}',
-  '$${',
-  '---\n',
-];
 
 describe('a text', () => {
   it('with random cuts and pieces put in', async () => {
