@@ -38,6 +38,8 @@ it('is content when all is well', () => {
   expect(violations({ ...sound, ...failed(1), after: CODE })).toEqual([]);
   expect(violations({ ...sound, ...failed(5, 'error: no\nnot as before: chat, asr, embed, glm\n', LEFT) })).toEqual([]);
   expect(violations({ ...sound, ...failed(75), after: CODE, trace: [] })).toEqual([]);
+  const question = [{ by: '7072', call: 'POST /collective_rpc', pid: 1 }];
+  expect(violations({ ...sound, ...failed(4), after: CODE, trace: question })).toEqual([]);
   expect(
     violations({ ...sound, commands: [done('-v switch speak', 'SIGKILL', { killed: true })], after: CODE }),
   ).toEqual([]);
