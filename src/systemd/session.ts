@@ -37,9 +37,15 @@ export class Session {
   readonly #closing = new AbortController();
   readonly #unitListeners = new Map<string, Set<() => void>>();
   #link: Promise<Link> | undefined;
+  #hasAnswered = false;
 
   constructor(parts: SessionParts) {
     this.#parts = parts;
+  }
+
+  /** systemd has been there before: a loss now is a restart, of it or of its bus. */
+  get hasAnswered(): boolean {
+    return this.#hasAnswered;
   }
 
   /** A method of systemd's manager object. Throws BusError for systemd's own answers, `bus-unreachable` for the rest. */
@@ -108,7 +114,9 @@ export class Session {
   async #ask(call: BusCall, signal: AbortSignal): Promise<unknown[]> {
     const link = await this.#connected(signal);
     try {
-      return await link.bus.call(call, { signal });
+      const answer = await link.bus.call(call, { signal });
+      this.#hasAnswered = true;
+      return answer;
     } catch (error) {
       throw isBusError(error) && isGone(error) ? unreachable(this.#parts.scope, link.address, error) : error;
     }

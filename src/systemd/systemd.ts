@@ -19,7 +19,8 @@ export function openSystemd(parts: SessionParts): Units {
   return {
     async observe(units, signal, detail) {
       units.forEach(requireUnitName);
-      return known(units.join(' '), () => observeUnits(session, units, signal, detail));
+      const read = () => observeUnits(session, units, signal, detail);
+      return known(units.join(' '), () => (session.hasAnswered ? patiently({ clock, signal }, read) : read()));
     },
 
     timers: (signal) => known('', () => listTimers(session, signal)),

@@ -28,7 +28,7 @@ export interface FakeManager {
 
 /** `answer` handles the calls that change something; it may throw, or return undefined never to answer. */
 export function fakeManager(answer: (manager: FakeManager, member: string) => unknown[] | undefined): FakeManager {
-  let listeners: { signal: Set<(signal: BusSignal) => void>; lost: Set<(reason: BusError) => void> };
+  let listeners = { signal: new Set<(signal: BusSignal) => void>(), lost: new Set<(reason: BusError) => void>() };
   let reject: (() => void)[] = [];
 
   const reply = async (call: BusCall): Promise<unknown[]> => {

@@ -1,4 +1,5 @@
 /** Starts and stops where timing or the connection is against us: cases that a real systemd gives only by chance. */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { BusError } from '../../../src/io/bus.ts';
 import { type FakeManager, fakeManager, JOB, UNIT } from './fake-manager.ts';
@@ -214,6 +215,25 @@ describe('observe', () => {
     manager.reachable = true;
     await Promise.all([look(), look(), look()]);
     expect(manager.connections).toBe(1);
+  });
+
+  it('is tried again when systemd or its bus restarts beneath it, and not when nobody was there before', async () => {
+    const lookAround = async (manager: FakeManager) => {
+      manager.lose();
+      manager.reachable = false;
+      const looking = manager.units.observe([UNIT], AbortSignal.timeout(5_000)).then(
+        ([seen]) => seen?.active,
+        ({ code }) => code,
+      );
+      for (let turn = 0; turn < 10; turn++) await nextTurn();
+      manager.reachable = true;
+      return looking;
+    };
+    const known = fakeManager(() => []);
+    await known.units.observe([UNIT], AbortSignal.timeout(5_000));
+    expect(await lookAround(known)).toBe('inactive');
+    const stranger = fakeManager(() => []);
+    expect(await lookAround(stranger)).toBe('bus-unreachable');
   });
 
   it('reads no properties of what rests, and does not subscribe', async () => {
