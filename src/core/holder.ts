@@ -4,7 +4,7 @@ export interface LockHolder {
   readonly pid: number;
   /** Tells it from another process of the same number. */
   readonly life: string;
-  /** Unix milliseconds. */
+  /** It has had the lock, Unix milliseconds: not when it began to wait for it. */
   readonly sinceMs: number;
   /** As it would be typed: `mode switch rag`. */
   readonly command: string;

@@ -59,7 +59,6 @@ export function openLock({ locks, processes, nowMs, pid, uid, folder }: LockPart
         ({ message }: Error) => ({ code: 'runtime-folder', detail: message }),
       ),
     async acquire({ command, waitMs, signal }) {
-      const beganMs = nowMs();
       let held: HeldFile | undefined;
       try {
         held = await locks.take(path, { waitMs, uid, signal });
@@ -74,7 +73,7 @@ export function openLock({ locks, processes, nowMs, pid, uid, folder }: LockPart
           ...(by ? { by, forMs: Math.max(0, nowMs() - by.sinceMs) } : {}),
         });
       }
-      const ours: LockHolder = { pid, life: lifeOf(processes, pid) ?? '', sinceMs: beganMs, command };
+      const ours: LockHolder = { pid, life: lifeOf(processes, pid) ?? '', sinceMs: nowMs(), command };
       // Only words for others: the lock holds without them.
       await held.write(`${JSON.stringify(ours)}\n`).catch(() => {});
       return held;

@@ -62,6 +62,18 @@ describe('one at a time', () => {
     await (await waiting).release();
   });
 
+  it('is at work since it has it, however long it waited', async () => {
+    let nowMs = 1000;
+    const [one, other] = [open(), open({ nowMs: () => nowMs })];
+    const held = await acquire(one);
+    const waiting = acquire(other, 60_000);
+    nowMs = 9000;
+    await held.release();
+    const had = await waiting;
+    expect(await one.holder()).toMatchObject({ sinceMs: 9000 });
+    await had.release();
+  });
+
   it('is no longer waited for after a Ctrl-C, and is not had then', async () => {
     const [one, other, third] = [open(), open(), open()];
     const held = await acquire(one);
