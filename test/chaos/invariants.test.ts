@@ -81,7 +81,7 @@ const BROKEN: readonly (readonly [keyof typeof INVARIANTS, string, Partial<Round
   ],
   ['1: what was there before holds', 'another state', failed(1)],
   [
-    '5 124 130 143: the output names what is not as before',
+    '5 124 129 130 143: the output names what is not as before',
     'one is not named',
     failed(5, 'error: no\nnot as before: chat, asr, embed\n', LEFT),
   ],

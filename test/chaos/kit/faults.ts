@@ -98,6 +98,14 @@ const frozen = (pidOf: () => Promise<number>): Fault => ({
   },
 });
 
+/** A command stands still for a while, and holds what it holds. */
+const paused: Fault = during(async ({ running, random }) => {
+  const { child } = random.pick(running);
+  child.kill('SIGSTOP');
+  setTimeout(() => child.kill('SIGCONT'), random.int(50, 5000));
+  return {};
+});
+
 /** It is started where nobody has needed it since it was killed: a signal to 0 would be to us. */
 const busPid = async () => {
   await systemctl('start', 'dbus.service');
@@ -130,6 +138,7 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
   killed: signals('SIGKILL'),
   SIGINT: signals('SIGINT'),
   SIGTERM: signals('SIGTERM'),
+  SIGHUP: signals('SIGHUP'),
   'SIGINT twice': signals('SIGINT', 'SIGINT'),
   'SIGTERM, SIGINT': signals('SIGTERM', 'SIGINT'),
   'engine crashes': during(async ({ box, victim }) => {
@@ -184,6 +193,27 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
   },
   'bus is frozen': frozen(busPid),
   'systemd is frozen': frozen(managerPid),
+  'systemd executes itself anew': {
+    at: 'during',
+    of: 'machinery',
+    async strike() {
+      await systemctl('daemon-reexec');
+      return {};
+    },
+  },
+  'systemd reloads': {
+    at: 'during',
+    of: 'machinery',
+    async strike() {
+      await systemctl('daemon-reload');
+      return {};
+    },
+  },
+  'somebody stops a service': during(async ({ box, victim }) => {
+    await systemctl('stop', box.unitOf(victim));
+    return { services: [victim] };
+  }),
+  'a command is stopped for a while': paused,
   'GPU tool hangs': tool('hang'),
   'GPU tool fails': tool('fail'),
   'GPU tool tells rubbish': tool('garbage'),
