@@ -49,7 +49,7 @@ export interface Seen {
 export type Sight = Readonly<Record<string, Seen>>;
 
 export interface ChaosBox extends SimUnits {
-  /** With deadlines that a healthy engine may need, however busy the machine is. */
+  /** With deadlines that a healthy engine may need, however busy the machine is; those that a sick one left over by a round costs are within the minute that a command has. */
   readonly patient: SimUnits['env'];
   unitOf(service: string): string;
   /** The unit's file, to be spoilt; `box.write(service)` mends it. */
@@ -68,7 +68,7 @@ export async function openChaosBox(): Promise<ChaosBox> {
   const folder = mkdtempSync(join(tmpdir(), 'gpumod-chaos-'));
   const [hasty, calm] = [join(folder, 'hasty.yaml'), join(folder, 'calm.yaml')];
   writeFileSync(hasty, manifestText('{ start: 8s, stop: 4s, sleep: 4s, wake: 4s, drain: 2s, probe: 1s }'));
-  writeFileSync(calm, manifestText('{ start: 60s, stop: 40s, sleep: 40s, wake: 40s, drain: 5s, probe: 5s }'));
+  writeFileSync(calm, manifestText('{ start: 30s, stop: 20s, sleep: 15s, wake: 15s, drain: 5s, probe: 3s }'));
   const box = await simUnits(undefined, hasty);
   const tracePath = join(folder, 'trace.jsonl');
   const moodPath = (service: string) => join(folder, `${service}.mood`);
