@@ -54,7 +54,7 @@ function toAwake(service: Service, seen: ObservedService, anew: boolean): Answer
       return move({ kind: 'wake', ifRefused: 'restart' }, { code: 'models-missing', models: state.missing ?? [] });
     case 'starting':
     case 'waking':
-      return move({ kind: 'await' });
+      return move({ kind: 'await', ifRefused: 'restart' });
     case 'unhealthy':
       return move({ kind: 'restart' }, { code: 'not-healthy', from, why: state.why });
     case 'unknown':

@@ -286,3 +286,20 @@ it('a stranger on its port is not spoken to when its unit is stopped', async () 
   await into(here, 'b');
   expect(here.log).toEqual(['stop deep', 'start other']);
 });
+
+describe('what was starting already', () => {
+  it('and is not up in its time is begun anew, as the next plan would: it hangs', async () => {
+    const here = world(box, { other: 'starting' }, { other: { neverReady: 'silent' } });
+    const fallbacks: string[] = [];
+    const result = await into(here, 'b', box, (event) => {
+      if (event.type !== 'step-fallback') return;
+      fallbacks.push(`${event.because.code}: ${event.fallback}`);
+      delete here.trouble('other').neverReady;
+    });
+    expect({ end: result.end, fallbacks, log: here.log }).toEqual({
+      end: 'reached',
+      fallbacks: ['timed-out: restart'],
+      log: ['stop other', 'start other'],
+    });
+  });
+});
