@@ -87,8 +87,11 @@ export function exitCodeOfResult({ end, error, restoreError, reports }: SwitchRe
   return end === 'untouched' && reports.every(({ outcome }) => wasNotLetIn(outcome)) ? exitCodeOf(error) : EXIT.failed;
 }
 
-/** Not even tried: a stop that failed was sent, though nothing came of it. */
+const NOT_LET_IN: ReadonlySet<ErrorCode> = new Set(['not-permitted', 'bus-unreachable']);
+
+/** Not even tried: a stop that failed was sent, though nothing came of it; so was what a fallback came after. */
 function wasNotLetIn(outcome: StepOutcome): boolean {
   if (outcome.kind !== 'failed') return outcome.kind === 'skipped';
-  return outcome.error.code === 'not-permitted' || outcome.error.code === 'bus-unreachable';
+  const { error, because } = outcome;
+  return NOT_LET_IN.has(error.code) && (because === undefined || because.code === 'engine-cannot');
 }

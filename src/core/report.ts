@@ -7,7 +7,8 @@ import type { Observation } from './state.ts';
 
 export type StepOutcome =
   | { readonly kind: 'done'; readonly fallback?: Fallback; readonly because?: AnyGpumodError }
-  | { readonly kind: 'failed'; readonly error: AnyGpumodError }
+  /** `because`: why a fallback was tried at all, which failed with `error`. */
+  | { readonly kind: 'failed'; readonly error: AnyGpumodError; readonly because?: AnyGpumodError }
   /** Not begun: a step before it failed, or the switch was interrupted. */
   | { readonly kind: 'skipped' };
 

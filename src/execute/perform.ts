@@ -94,7 +94,7 @@ async function climb(
       if (context.signal.aborted) break;
     }
   }
-  return end({ kind: 'failed', error });
+  return end({ kind: 'failed', error, because });
 }
 
 /** Another level is tried only where nothing was sent: after a sleep that failed the engine is in no known state. */

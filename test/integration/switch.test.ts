@@ -64,14 +64,17 @@ it('says that nothing was touched only where nothing was sent', async () => {
     return units.stop(unit, how);
   };
   const options = { cold: false, force: false, onFailure: 'restore', stop: never() } as const;
-  const ended = async (stopOf: typeof units.stop) => {
-    const host = { ...here.host, units: async () => ({ ...units, stop: stopOf }) };
-    const result = await switchMode(box, 'off', options, host, () => {});
+  const ended = async (stopOf: typeof units.stop, of = here, mode = 'off') => {
+    const host = { ...of.host, units: async () => ({ ...(await of.host.units('user')), stop: stopOf }) };
+    const result = await switchMode(box, mode, options, host, () => {});
     return [result.end, result.reports.map(({ outcome }) => outcome.kind).sort(), exitCodeOfResult(result)];
   };
   expect(await ended(stop)).toEqual(['untouched', ['failed', 'failed'], 1]);
   expect(here.log).toEqual(['stop chat']);
   expect(await ended(gone)).toEqual(['untouched', ['failed', 'failed'], 69]);
+  const liar = world(box, { chat: 'awake', embed: 'asleep' }, { chat: { sleepLies: true } });
+  expect(await ended(gone, liar, 'find')).toEqual(['untouched', ['failed', 'skipped'], 1]);
+  expect(liar.log).toEqual(['sleep1 chat']);
 });
 
 it('works without a GPU tool: nothing is measured, nothing invented', async () => {
