@@ -51,7 +51,7 @@ function sink(stream: NodeJS.WriteStream): Sink {
     write,
     isTerminal: stream.isTTY === true,
     get columns() {
-      return stream.isTTY ? stream.columns : undefined;
+      return stream.isTTY && stream.columns > 0 ? stream.columns : undefined; // 0: nobody told it
     },
     closed: closed.signal,
     ...(stream.isTTY && stream.columns > 0 && stream.rows > 0 ? { terminal: terminalOf(stream, write) } : {}),

@@ -10,7 +10,7 @@ import type { ProgramEnd } from '../core/program.ts';
 export interface Sink {
   write(text: string): void;
   readonly isTerminal: boolean;
-  /** Width of the terminal in columns, as it is now; undefined off one. */
+  /** Width of the terminal in columns, as it is now; undefined off one, and where it does not tell. */
   readonly columns: number | undefined;
   /** Absent off a terminal, and on one that does not tell its size. */
   readonly terminal?: Terminal;

@@ -50,7 +50,7 @@ describeWith('systemd')('GPU memory on real systemd', () => {
     expect(document.foreign[0].command).not.toBe('');
     expect(document.unattributed).toEqual([]);
     expect(document.hostMemory.availableBytes).toBeGreaterThan(0);
-    expect(stdout).toMatch(/vllm-tts .*5\.9 GiB +4\.9 GiB .*20 % more memory than declared/);
+    expect(stdout).toMatch(/vllm-tts .*5\.9\/4\.9 GiB ▲ .*20 % more memory than declared/);
     expect(stdout).toMatch(new RegExp(`^0 +${process.pid} +3\\.0 GiB +\\S`, 'm'));
   });
 
