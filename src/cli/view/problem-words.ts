@@ -87,9 +87,12 @@ export function keeperHint(keepers: readonly Keeper[] = []): string | undefined 
   const [first] = keepers;
   return (
     first &&
-    `stop it: gpumod service stop ${first.service}; or declare what it keeps asleep: memory: {asleep: ${formatBytes(first.bytes).replace(' ', '')}}`
+    `stop it: gpumod service stop ${first.service}; or declare what it keeps asleep: memory: {asleep: ${sized(first.bytes)}}`
   );
 }
+
+/** As a manifest has it: `3.9GiB`. */
+export const sized = (bytes: number): string => formatBytes(bytes).replace(' ', '');
 
 export function problemHint(problems: readonly Problem[]): string {
   const codes = new Set(problems.map((problem) => problem.code));

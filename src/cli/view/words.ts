@@ -12,7 +12,7 @@ import { near } from '../../core/near.ts';
 import { formatBytes, formatSeconds } from '../../core/units.ts';
 import { visible } from '../../core/visible.ts';
 import { causeWords } from './cause-words.ts';
-import { keeperHint, keeperWords, problemHint, problemWords, takenHint, takenWords } from './problem-words.ts';
+import { keeperHint, keeperWords, problemHint, problemWords, sized, takenHint, takenWords } from './problem-words.ts';
 import { reasonWords, whyWords } from './reasons.ts';
 
 export interface Told {
@@ -188,18 +188,8 @@ const WORDS: Words = {
     what: `${service} can't ${verb}: ${reasonWords(reason)}`,
     hint: cannotHint(service, verb, reason),
   }),
-  'memory-contradicts': ({ service, wanted, gpu, expectedBytes, measuredBytes, holders }) =>
-    wanted === 'release'
-      ? {
-          what: `${service} should have freed ${formatBytes(expectedBytes)} on GPU ${gpu}; measured: ${formatBytes(measuredBytes)}${holderWords(holders)}`,
-          hint:
-            killHint(holders?.find(({ of }) => of === service) ?? stranger(holders)) ??
-            "does its unit run vLLM with --enable-sleep-mode? if it can't sleep, say so in the manifest: idle: stop",
-        }
-      : {
-          what: `${service} is ready, but not on GPU ${gpu}: it should take ${formatBytes(expectedBytes)}; measured: ${formatBytes(measuredBytes)}`,
-          hint: `see: gpumod service logs ${service}; then: gpumod service restart ${service}`,
-        },
+  'memory-contradicts': (details) =>
+    details.wanted === 'release' ? releasedWords(details) : takenLittleWords(details),
   'memory-not-free': ({ service, gpu, neededBytes, freeBytes, falling, restless, holders, keepers = [] }) => ({
     what: restless
       ? `memory of GPU ${gpu} does not come to rest: a cold start of ${service} would fail beside that${holderWords(holders)}`
@@ -227,6 +217,31 @@ const WORDS: Words = {
   }),
   'not-in-state': ({ wanted, actual }) => ({ what: `not in '${wanted}': ${actual}`, hint: STATUS }),
 };
+
+function releasedWords({ service, gpu, expectedBytes, measuredBytes, holders }: Details['memory-contradicts']): Told {
+  return {
+    what: `${service} should have freed ${formatBytes(expectedBytes)} on GPU ${gpu}; measured: ${formatBytes(measuredBytes)}${holderWords(holders)}`,
+    hint:
+      killHint(holders?.find(({ of }) => of === service) ?? stranger(holders)) ??
+      "does its unit run vLLM with --enable-sleep-mode? if it can't sleep, say so in the manifest: idle: stop",
+  };
+}
+
+/** It may be somewhere else, or the manifest says too much. */
+function takenLittleWords(details: Details['memory-contradicts']): Told {
+  const { service, gpu, expectedBytes, measuredBytes, holdsBytes } = details;
+  const see = `see: gpumod service logs ${service}`;
+  const figures = `${formatBytes(expectedBytes)}; measured: ${formatBytes(measuredBytes)}`;
+  if (holdsBytes === undefined || measuredBytes < expectedBytes / 10)
+    return {
+      what: `${service} is ready, but not on GPU ${gpu}: it should take ${figures}`,
+      hint: `${see}; then: gpumod service restart ${service}`,
+    };
+  return {
+    what: `${service} is ready, and takes less than half of what the manifest says on GPU ${gpu}: ${figures}`,
+    hint: `if it needs no more, in the manifest (gpumod config path): services.${service}.memory.awake: ${sized(holdsBytes)}; if it does, ${see}`,
+  };
+}
 
 const UNWRITABLE: Readonly<Record<UnwritableReason, (service: string, detail: string) => Told>> = {
   'no-run': (service, engine) => ({

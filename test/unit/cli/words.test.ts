@@ -194,6 +194,16 @@ it('an interruption of what had not begun says that nothing was changed', () =>
     'interrupted by SIGINT; nothing was changed → see: gpumod status; to go on, say the same again',
   ));
 
+it('an engine that takes less than declared: nothing of it, or less than the manifest says', () => {
+  const taken = { service: 'tts', wanted: 'take', gpu: 0, expectedBytes: 20 * 2 ** 30, alone: true } as const;
+  expect(said('memory-contradicts', { ...taken, measuredBytes: 0, holdsBytes: 0 })).toBe(
+    'tts is ready, but not on GPU 0: it should take 20.0 GiB; measured: 0 MiB → see: gpumod service logs tts; then: gpumod service restart tts',
+  );
+  expect(said('memory-contradicts', { ...taken, measuredBytes: 4 * 2 ** 30, holdsBytes: 5 * 2 ** 30 })).toBe(
+    'tts is ready, and takes less than half of what the manifest says on GPU 0: 20.0 GiB; measured: 4.0 GiB → if it needs no more, in the manifest (gpumod config path): services.tts.memory.awake: 5.0GiB; if it does, see: gpumod service logs tts',
+  );
+});
+
 it('a way back that took too long, and one that there is not', () => {
   expect(said('timed-out', { what: 'restore', afterMs: 600_000 })).toBe(
     'the way back took longer than 10 min 0 s → see: gpumod status; to try again: gpumod back',
