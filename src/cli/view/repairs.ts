@@ -14,8 +14,8 @@ const FIXES: Readonly<Record<string, Fix>> = {
   'unit-changed-on-disk': ({ scope }) => reload(scope),
   'memory-undeclared': ({ name }, { services }) =>
     services.length === 1
-      ? `say what it holds awake: services.${name}.memory.awake in the manifest`
-      : 'say what each holds awake: services.NAME.memory.awake in the manifest',
+      ? `say what it holds awake, in the manifest: services.${name}.memory.awake; to measure it: gpumod bench ${name}`
+      : `say what each holds awake, in the manifest: services.${name}.memory.awake; to measure it: gpumod bench ${name}`,
   'unit-not-found': ({ scope }) => `name its unit in the manifest (unit:); see: ${systemctl(scope)} list-unit-files`,
   'unit-masked': ({ unit, scope }) => `${systemctl(scope)} unmask ${unit}`,
   'release-unknown': ({ name }) => `gpumod service restart ${name}`,
@@ -32,8 +32,6 @@ const OR: Readonly<Record<string, string>> = {
   'dev-mode-off': 'or say idle: stop in the manifest',
   'sleep-mode-off': 'or say idle: stop in the manifest',
   conflicts: 'and take that line out; a drop-in can not',
-  'foreign-memory': 'if it is to go; see: gpumod status',
-  'long-lock': 'if it hangs',
 };
 
 const OTHERWISE: Fix = ({ name }) => `see: gpumod service logs ${name}`;
@@ -59,7 +57,7 @@ const folderIn = (detail = ''): string => detail.split(': ')[0] ?? '';
 function repairWords(repair: Repair): string {
   switch (repair.kind) {
     case 'command':
-      return repair.line;
+      return repair.line.startsWith('kill ') ? `if it is to go: ${repair.line}; see: gpumod status` : repair.line;
     case 'manifest':
       return `in the manifest: ${repair.at}: ${repair.value}`;
     case 'argument':
