@@ -78,7 +78,7 @@ const WORDS: Words = {
           `${file}:${line}:${col}: ${path === '' ? '' : `${path}: `}${message}${suggestion ? ` (did you mean ${suggestion}?)` : ''}`,
       ),
     ].join('\n'),
-    hint: 'nothing was changed',
+    hint: 'nothing was changed; once it is mended: gpumod config check',
   }),
   'no-such-mode': ({ mode, known }) => ({
     what: `there is no mode '${mode}'${meant(mode, known)}`,
@@ -152,9 +152,9 @@ const WORDS: Words = {
     hint: `see: gpumod service logs ${failure.service}`,
   }),
   'unit-unwritable': ({ service, reason, detail }) => UNWRITABLE[reason](service, detail ?? ''),
-  'unit-file-kept': ({ path, standing, service }) => ({
+  'unit-file-kept': ({ unit, path, standing, service }) => ({
     what: `${path} ${standing === 'foreign' ? 'was not written by gpumod' : 'was changed since gpumod wrote it'}, and is left as it is`,
-    hint: `see: ${service === undefined ? 'the same with --dry-run' : `gpumod unit diff ${service}`}; keep your changes in a drop-in (systemctl edit), then move the file away: mv ${path} ${path}.old`,
+    hint: `see: ${service === undefined ? 'the same with --dry-run' : `gpumod unit diff ${service}`}; keep your changes in a drop-in (${path.startsWith('/etc/') ? 'sudo systemctl' : 'systemctl --user'} edit ${unit}), then move the file away: mv ${path} ${path}.old`,
   }),
   'unit-file-failed': ({ path, reason, denied }) => ({
     what: `can't use ${path}: ${reason}; nothing was changed`,
@@ -247,7 +247,7 @@ const UNWRITABLE: Readonly<Record<UnwritableReason, (service: string, detail: st
   'no-run': (service, engine) => ({
     what: `the manifest does not say what the unit of ${service} is to run`,
     hint: ['vllm', 'sglang', 'llamacpp', 'http'].includes(engine)
-      ? `add run: {...} to services.${service}; see: gpumod unit render --help`
+      ? `add what it runs to services.${service}, as run: {...}; see: man gpumod.yaml`
       : `run: is known for the engines vllm, sglang, llamacpp and http; a unit for ${engine} is yours to write`,
   }),
   'no-service': (service, unit) => ({
