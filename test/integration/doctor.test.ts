@@ -172,6 +172,13 @@ it('has a note of a service that still starts, with what is seen of it', async (
   expect(findingsText(findings, 2)).toBe('note: chat: it is starting, and so far nothing listens on its port');
 });
 
+it('ends the report of a failed unit by the command that forgets it', () => {
+  const why = { code: 'exit-code', detail: '1' };
+  expect(findingsText([{ severity: 'error', services: [vllm('chat')], why }], 1)).toBe(
+    'error: chat: exited (1)\n  fix: see: gpumod service logs chat\n    once mended, to be told no more: systemctl --user reset-failed chat.service',
+  );
+});
+
 it.each([
   ['$TOK', 'export TOK=...; for what runs by itself: TOK=... in the crontab, EnvironmentFile= in the unit'],
   [

@@ -36,19 +36,27 @@ const OR: Readonly<Record<string, string>> = {
 
 const OTHERWISE: Fix = ({ name }) => `see: gpumod service logs ${name}`;
 
+/** It has failed, and stays so until it is started again, by a switch or by hand, or forgotten. */
+const FAILED: ReadonlySet<string> = new Set(['exit-code', 'signal', 'core-dump', 'timeout', 'start-limit-hit']);
+
+function forgotten({ unit, scope }: Service, code: string): string {
+  return FAILED.has(code) ? `\n  once mended, to be told no more: ${systemctl(scope)} reset-failed ${unit}` : '';
+}
+
 export function fixOf(finding: Finding): string | undefined {
   const { services, why, severity, repair } = finding;
   const [service] = services;
   if (why.code === 'runtime-folder') return `make it yours alone: chmod 700, or take away: ${folderIn(why.detail)}`;
   if (why.code === 'state-folder')
     return `let the folder be yours to write: ${folderIn(why.detail)}; or name another: XDG_STATE_HOME`;
-  if (service && finding.cause) return causeWords(finding.cause, service.name).fix;
+  if (service && finding.cause) return `${causeWords(finding.cause, service.name).fix}${forgotten(service, why.code)}`;
   if (repair) {
     const or = OR[why.code];
     return `${repairWords(repair)}${or ? `${repair.kind === 'drop-in' ? '\n  ' : '; '}${or}` : ''}`;
   }
   const fix = FIXES[why.code] ?? (severity === 'error' ? OTHERWISE : undefined);
-  return service && fix?.(service, finding);
+  const words = service && fix?.(service, finding);
+  return words && `${words}${forgotten(service, why.code)}`;
 }
 
 /** `/run/x: Permission denied` */
