@@ -82,7 +82,7 @@ export function propose(
     ...(engine === 'none' ? [note('no-answer')] : []),
     ...keyNotes(found, seen),
     ...illness(seen),
-    ...(memory || rest.idle === 'keep' ? [] : [note('memory-unknown')]),
+    ...(memory || rest.idle === 'keep' ? [] : [note('memory-unknown', name)]),
   ];
   return {
     name,

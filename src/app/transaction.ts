@@ -226,9 +226,10 @@ function begunAnew(before: Observation, after: Observation): boolean {
 type Ending = Pick<SwitchResult, 'end' | 'reports' | 'after'> &
   Partial<Pick<SwitchResult, 'error' | 'restoreError' | 'notRestored'>>;
 
-function result({ plan, host, beganMs }: Transaction, ending: Ending): SwitchResult {
+function result({ plan, host, beganMs, isMode }: Transaction, ending: Ending): SwitchResult {
   return {
     target: plan.target,
+    isMode,
     plan,
     notRestored: [],
     ...ending,

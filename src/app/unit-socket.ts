@@ -44,7 +44,10 @@ export function targetOf(manifest: Manifest, asked: SocketAsked): ServedService 
   if (another)
     throw new GpumodError('usage', {
       problem: `several services of mode ${mode.name} answer at a url: say which`,
-      hint: `--service with one of: ${names}`,
+      hint: `gpumod unit socket ${mode.name} ${asked.port} --service ${target.name}; or with: ${members
+        .slice(1)
+        .map(({ name }) => name)
+        .join(', ')}`,
     });
   const taken = [...manifest.services.values()].find((service) => isServed(service) && portOf(service) === asked.port);
   if (taken)

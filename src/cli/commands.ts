@@ -398,7 +398,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     args: '<mode> <port>',
     help: 'write a socket on that port of loopback whose first connection switches to the mode and is led to its service',
     options: [
-      { flags: '--service <name>', help: 'which service of the mode answers, where there are several' },
+      { flags: '--service <service>', help: 'which service of the mode answers, where there are several' },
       { flags: '--lock-timeout <duration>', help: 'how long the switch waits for another gpumod (default 10m)' },
       { flags: '--idle <duration>', help: 'ask for the mode again after so long without a connection (default 30s)' },
       { flags: '--dry-run', help: 'only show the two files' },

@@ -36,7 +36,8 @@ export type Asked =
   | { readonly kind: 'text'; readonly text: string };
 
 /** Throws `usage`. */
-export function parse(argv: readonly string[], version: string): Asked {
+export function parse(line: readonly string[], version: string): Asked {
+  const argv = helpAsked(line);
   const topic = topicIn(argv);
   if (topic !== undefined) return { kind: 'topic', topic };
   let text = '';
@@ -55,7 +56,7 @@ export function parse(argv: readonly string[], version: string): Asked {
     root.parse(argv, { from: 'user' });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
-    if (error.exitCode !== 0) throw new GpumodError('usage', usageOf(error, argv));
+    if (error.exitCode !== 0) throw new GpumodError('usage', { hint: helpHint(argv), ...usageOf(error, argv) });
   }
   return asked ?? { kind: 'text', text: text || root.helpInformation() };
 }
@@ -69,6 +70,23 @@ function topicIn(argv: readonly string[]): Topic | undefined {
   throw new GpumodError('usage', {
     problem: `there is no help on '${name}'${meant === undefined ? '' : ` (did you mean 'gpumod help ${meant}'?)`}`,
   });
+}
+
+/** `help unit socket` → `unit socket --help`: commander's own help takes one word. */
+function helpAsked(argv: readonly string[]): readonly string[] {
+  const [first, ...path] = argv;
+  return first === 'help' && path.length > 1 && COMMANDS.some((spec) => spec.path === path.join(' '))
+    ? [...path, '--help']
+    : argv;
+}
+
+/** The help nearest to what was typed. */
+function helpHint(argv: readonly string[]): string {
+  const end = argv.indexOf('--');
+  const words = (end < 0 ? argv : argv.slice(0, end)).filter((word) => !word.startsWith('-'));
+  const isKnown = (path: string) => Object.hasOwn(GROUPS, path) || COMMANDS.some((spec) => spec.path === path);
+  const said = words.flatMap((word, i) => [`${word} ${words[i + 1] ?? ''}`, word]).find(isKnown);
+  return `see: gpumod ${said === undefined ? '' : `${said} `}--help`;
 }
 
 function tree(version: string, found: (asked: Asked) => void): Command {
@@ -138,13 +156,20 @@ function usageOf(error: CommanderError, argv: readonly string[]): Details['usage
   const [, unknown = ''] = /'(.*?)'/.exec(message) ?? [];
   if (error.code === 'commander.unknownCommand') return unknownCommand(unknown, argv);
   if (error.code === 'commander.unknownOption' && !message.includes('did you mean')) return unknownOption(unknown);
-  return { problem: message };
+  return { problem: message.replace(NO_CHOICE, "there is no $2 '$1': it is one of $3") };
 }
+
+/** As commander says it of an argument. */
+const NO_CHOICE = /^command-argument value '(.*)' is invalid for argument '(.*)'\. Allowed choices are (.*)\.$/;
 
 /** Commander answers `gpumod mode` with help; say what is wrong instead. */
 function unknownIn(argv: readonly string[]): Details['usage'] {
   const group = Object.keys(GROUPS).find((name) => argv.includes(name));
-  return { problem: group ? `${group}: say which: ${inGroup(group).join(', ')}` : 'say what to do' };
+  if (group) return { problem: `${group}: say which: ${inGroup(group).join(', ')}` };
+  return {
+    problem: 'say what to do',
+    hint: 'how it stands: gpumod status; a first manifest from your units: gpumod init; all there is: gpumod --help',
+  };
 }
 
 function unknownCommand(word: string, argv: readonly string[]): Details['usage'] {

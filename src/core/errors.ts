@@ -127,6 +127,8 @@ export interface Details {
     readonly gpu: number;
     readonly expectedBytes: number;
     readonly measuredBytes: number;
+    /** After a take that fell short: all that the service holds there, so far as the figures tell. */
+    readonly holdsBytes?: number;
     /** No other step worked on this card meanwhile. */
     readonly alone: boolean;
     readonly holders?: readonly MemoryHolder[];

@@ -81,6 +81,8 @@ export type SwitchEnd =
 
 export interface SwitchResult {
   readonly target: string;
+  /** It was a mode that was switched to: a service may have the same name. */
+  readonly isMode: boolean;
   readonly end: SwitchEnd;
   readonly plan: Plan;
   readonly reports: readonly StepReport[];

@@ -153,7 +153,9 @@ async function judge(context: Context, step: Step, moved: readonly Movement[]): 
     const wanted = each.plannedBytes < 0 ? 'release' : 'take';
     const bytes = endBytes(context, step);
     const { holds, ...holders } = await appeal(context, step, { gpu: each.gpu, wanted, bytes });
-    if (!holds) throw contradiction(step, each, step.kind === 'stop' ? holders : {}); // who sleeps badly is its own holder
+    if (holds) continue;
+    const told = wanted === 'take' ? heldAfter(context, step, each) : step.kind === 'stop' ? holders : {}; // who sleeps badly is its own holder
+    throw contradiction(step, each, told);
   }
 }
 
@@ -165,10 +167,20 @@ function endBytes(context: Context, { kind, service, deltaBytes }: Step): number
   return restBytes + Math.abs(deltaBytes) * PROOF_SHARE;
 }
 
+/** What the declared figure should have been, if the step is right and the manifest is not. */
+function heldAfter(
+  context: Context,
+  { service, deltaBytes }: Step,
+  { measuredBytes }: Movement,
+): { readonly holdsBytes?: number } {
+  const declared = context.manifest.services.get(service)?.memory.awakeBytes;
+  return declared === undefined ? {} : { holdsBytes: Math.max(0, declared - deltaBytes + measuredBytes) };
+}
+
 function contradiction(
   step: Step,
   { gpu, plannedBytes, measuredBytes, alone }: Movement,
-  holders: Pick<GpumodError<'memory-contradicts'>['details'], 'holders'>,
+  told: Pick<GpumodError<'memory-contradicts'>['details'], 'holders' | 'holdsBytes'>,
 ): GpumodError {
   const wanted = plannedBytes < 0 ? 'release' : 'take';
   return new GpumodError('memory-contradicts', {
@@ -178,6 +190,6 @@ function contradiction(
     expectedBytes: Math.abs(plannedBytes),
     measuredBytes: Math.max(0, wanted === 'release' ? -measuredBytes : measuredBytes),
     alone,
-    ...holders,
+    ...told,
   });
 }

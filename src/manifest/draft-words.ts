@@ -26,7 +26,8 @@ const WORDS = {
   'memory-asleep': () => 'measured asleep',
   'memory-share': (share) => `${share}; not measured`,
   'memory-file': (file) => `the size of ${file} and a fifth; not measured`,
-  'memory-unknown': () => 'memory: not known yet. Measure it: gpumod bench NAME, or say it: memory: { awake: 8GiB }',
+  'memory-unknown': (name) =>
+    `memory: not known yet. Measure it: gpumod bench ${name}, or say it: memory: { awake: 8GiB }`,
   'models-first': (others) => `TODO: what awake loads; there are also ${others}`,
   'models-loaded': (others) => `what is loaded now; there are also ${others}`,
   'models-unknown': () => 'TODO: name the models that awake loads: models: [NAME]',

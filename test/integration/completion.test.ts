@@ -76,6 +76,8 @@ const CASES: readonly (readonly [line: string, expected: readonly string[]])[] =
   ['gpumod mode list -o p', ['plain']],
   ['gpumod mode switch rag --on-failure ', ['restore', 'leave']],
   ['gpumod mode switch rag --drain ', []],
+  ['gpumod unit socket ', MODES],
+  ['gpumod unit socket rag 9200 --service ', SERVICES],
   ['gpumod completion ', ['bash', 'zsh', 'fish']],
   ['gpumod -m other\\ box.yaml switch ', ['code', 'search', 'off']],
   ['gpumod -m wrong.yaml switch ', []],

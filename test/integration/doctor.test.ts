@@ -1,10 +1,12 @@
 /** What `doctor` finds on a machine in memory, and how it says it. */
+
 import { expect, it } from 'vitest';
 import { doctor } from '../../src/app/doctor.ts';
 import { switchMode } from '../../src/app/switch-mode.ts';
 import { findingsDocument, findingsText } from '../../src/cli/view/findings.ts';
 import { GpumodError } from '../../src/core/errors.ts';
 import type { Service } from '../../src/core/model.ts';
+import { GIB } from '../../src/core/units.ts';
 import { manifest, mode, none, vllm } from '../fakes/build.ts';
 import { type Trouble, type World, world } from '../fakes/world.ts';
 
@@ -75,8 +77,11 @@ it('tells memory that is not declared in one note, and that it is not measured',
   expect(await told(world(bare, {}, {}, null), bare)).toBe(
     'warning: no GPU tool (nvidia-smi, amd-smi, ...)\n' +
       'note: trainer: memory is not declared: no room is planned for it\n' +
-      '  fix: say what it holds awake: services.trainer.memory.awake in the manifest',
+      '  fix: say what it holds awake, in the manifest: services.trainer.memory.awake; to measure it: gpumod bench trainer',
   );
+  const measured = world(bare, {});
+  measured.figures.set('trainer', { samples: { 'awake-bytes': [3 * GIB, 3 * GIB, 3 * GIB] } });
+  expect(await told(measured, bare)).toContain('\n  fix: in the manifest: services.trainer.memory.awake: 3072MiB');
   const more = manifest([
     none('trainer', { memory: {} }),
     none('clock', { gpus: [], memory: {} }),
@@ -85,7 +90,7 @@ it('tells memory that is not declared in one note, and that it is not measured',
   const findings = await doctor(more, world(more, {}).host, never());
   expect(findingsText(findings, 3)).toBe(
     'note: trainer, b: memory is not declared: no room is planned for it\n' +
-      '  fix: say what each holds awake: services.NAME.memory.awake in the manifest',
+      '  fix: say what each holds awake, in the manifest: services.trainer.memory.awake; to measure it: gpumod bench trainer',
   );
   expect(findingsDocument(findings)).toMatchObject({ findings: [{ service: null, services: ['trainer', 'b'] }] });
 });
@@ -165,6 +170,13 @@ it('has a note of a service that still starts, with what is seen of it', async (
   const findings = await doctor(box, host, never());
   expect(findings.map(({ severity }) => severity)).toEqual(['note']);
   expect(findingsText(findings, 2)).toBe('note: chat: it is starting, and so far nothing listens on its port');
+});
+
+it('ends the report of a failed unit by the command that forgets it', () => {
+  const why = { code: 'exit-code', detail: '1' };
+  expect(findingsText([{ severity: 'error', services: [vllm('chat')], why }], 1)).toBe(
+    'error: chat: exited (1)\n  fix: see: gpumod service logs chat\n    once mended, to be told no more: systemctl --user reset-failed chat.service',
+  );
 });
 
 it.each([

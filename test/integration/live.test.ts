@@ -45,7 +45,7 @@ async function switched({ size = [80, 24], troubles = {}, options = {}, on }: Wi
     on?.(event, terminal, stop);
   });
   const result = await run;
-  await view.switched(result, box);
+  await view.switched(result);
   return { terminal, result };
 }
 

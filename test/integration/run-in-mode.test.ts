@@ -60,7 +60,7 @@ it('switches, runs, and gives back exactly what was there', async () => {
     error: undefined,
     code: 3,
   });
-  expect(lastLine(result, box)).toMatch(/^find given back: 1 awake, 1 asleep, 1 stopped · /);
+  expect(lastLine(result)).toMatch(/^find given back: 1 awake, 1 asleep, 1 stopped · /);
   expect(here.last.mode).toBeUndefined();
 });
 
@@ -126,7 +126,7 @@ describe('the way back', () => {
       return { code: 0 };
     });
     expect(result).toMatchObject({ end: 'not-given-back', error: { code: 'unit-failed' }, notRestored: ['chat'] });
-    expect(lastLine(result, box)).toMatch(/^find NOT given back: /);
+    expect(lastLine(result)).toMatch(/^find NOT given back: /);
     expect([exitCodeOfResult(result), ended?.code]).toEqual([5, 0]);
     here.trouble('chat').diesAtStart = false;
     expect(await back(box, options, here.host, () => {})).toMatchObject({ target: 'before find', end: 'reached' });

@@ -1,7 +1,9 @@
 /** What is wrong with services as they are observed. Pure. */
+import { learned } from '../../core/figures.ts';
 import type { Service } from '../../core/model.ts';
 import type { ObservedService } from '../../core/state.ts';
-import { type Check, type Finding, found, type Scene } from './finding.ts';
+import { type Check, type Finding, found, type Repair, type Scene } from './finding.ts';
+import { sized } from './memory.ts';
 import { sleepRepair } from './vllm.ts';
 
 export const stateChecks: Check = (scene) => [
@@ -9,7 +11,7 @@ export const stateChecks: Check = (scene) => [
     const seen = scene.now.services.get(service.name);
     return seen ? findingsOf(scene, service, seen) : [];
   }),
-  ...undeclared([...scene.manifest.services.values()]),
+  ...undeclared(scene),
   ...(scene.now.gpu.kind === 'unmeasured' ? [found('warning', [], scene.now.gpu.why)] : []),
 ];
 
@@ -41,7 +43,16 @@ function ofNap(scene: Scene, service: Service, { state, nap }: ObservedService):
 }
 
 /** One finding for all of them: a manifest without figures is a way to begin. */
-function undeclared(all: readonly Service[]): Finding[] {
-  const services = all.filter(({ gpus, memory }) => gpus.length > 0 && memory.awakeBytes === undefined);
-  return services.length === 0 ? [] : [found('note', services, { code: 'memory-undeclared' })];
+function undeclared({ manifest, learned: figuresOf }: Scene): Finding[] {
+  const services = [...manifest.services.values()].filter(
+    ({ gpus, memory }) => gpus.length > 0 && memory.awakeBytes === undefined,
+  );
+  const [first] = services;
+  if (!first) return [];
+  const past = figuresOf.get(first.name);
+  const bytes = past && learned(past, 'awake-bytes');
+  const at = `services.${first.name}.memory.awake`;
+  const repair: Repair | undefined =
+    services.length === 1 && bytes !== undefined ? { kind: 'manifest', at, value: sized(bytes) } : undefined;
+  return [found('note', services, { code: 'memory-undeclared' }, repair)];
 }

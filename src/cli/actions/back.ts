@@ -17,7 +17,7 @@ export const back: Action = async (call) => {
   return withLock(call, nothing, async (host, manifest) => {
     const options = { ...transactionOptions(call, manifest), cold };
     const result = await app.back(manifest, options, host, view.event);
-    await view.switched(result, manifest);
+    await view.switched(result);
     return exitCodeOfResult(result);
   });
 };

@@ -41,7 +41,7 @@ async function agreed({ parts, options }: Call, names: readonly string[], rounds
   if (!parts.ask || options['input'] === false)
     throw new GpumodError('usage', {
       problem: `this stops and starts ${names.join(', ')}, and nobody can be asked whether it may`,
-      hint: 'to say so: --yes',
+      hint: `to say so: gpumod bench ${names.join(' ')} --yes`,
     });
   const times = rounds === 1 ? 'once' : `${rounds} times`;
   const answer = await parts.ask(`this stops and starts ${names.join(', ')} ${times}; go on? [y/N] `);

@@ -23,7 +23,7 @@ export const demo: Action = async (call) => {
       say(`\n$ gpumod mode switch ${mode}`);
       const options = { ...transactionOptions(call, manifest), cold: false };
       const result = await switchMode(manifest, mode, options, host, view.event);
-      await view.switched(result, manifest);
+      await view.switched(result);
       const code = exitCodeOfResult(result);
       if (code !== EXIT.ok) return code;
       if (mode !== 'speak') continue;

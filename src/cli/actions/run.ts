@@ -30,7 +30,7 @@ export const run: Action = async (call) => {
     const { result, ended } = await runInMode(manifest, mode, options, host, view.event, () =>
       parts.runProgram([path, ...args], { GPUMOD_MODE: mode }),
     );
-    if (result.end !== 'unchanged') await view.switched(result, manifest);
+    if (result.end !== 'unchanged') await view.switched(result);
     if (!ended) return exitCodeOfResult(result);
     if (result.error) {
       view.error(new GpumodError('not-given-back', { program, end: ended }));

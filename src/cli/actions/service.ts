@@ -37,7 +37,7 @@ const changing =
         ...(level === undefined ? {} : { level: Number(level) as SleepLevel }),
       };
       const result = await changeService(manifest, service.name, verb, options, host, call.view.event);
-      await call.view.switched(result, manifest);
+      await call.view.switched(result);
       return exitCodeOfResult(result);
     });
 
@@ -54,7 +54,7 @@ const prime: Action = (call) => {
   return withLock(call, named(call), async (host, manifest, { name }) => {
     const options = { ...transactionOptions(call, manifest), command: call.command };
     const result = await primeService(manifest, name, options, host, call.view.event);
-    await call.view.switched(result, manifest);
+    await call.view.switched(result);
     return exitCodeOfResult(result);
   });
 };

@@ -24,7 +24,7 @@ function switchTo(call: Call, name: string): Promise<number> {
   return withLock(call, known, async (host, manifest) => {
     const options = { ...transactionOptions(call, manifest), cold: flag(call, 'cold') };
     const result = await app.switchMode(manifest, name, options, host, call.view.event);
-    await call.view.switched(result, manifest);
+    await call.view.switched(result);
     return exitCodeOfResult(result);
   });
 }

@@ -91,7 +91,7 @@ const HELP: Flag = { short: '-h', long: '--help', help: 'help for a command' };
 
 function placeOf(spec: CommandSpec): Place {
   const { path, help, args, choices, options = [] } = spec;
-  const [, name = '', dots] = /^[<[](\w+)(\.\.\.)?[>\]]$/.exec(args ?? '') ?? [];
+  const [, name = '', dots] = /^[<[](\w+)(\.\.\.)?[>\]]/.exec(args ?? '') ?? [];
   return {
     path,
     help,

@@ -88,15 +88,15 @@ export function humanView({ out, err, style, errStyle, progress, quiet, verbose,
     explain: (recorded) =>
       print(explainText(recorded, { style, columns: out.isTerminal ? out.columns : undefined, verbose })),
     event: (event) => progress.event(event),
-    switched(result, manifest) {
+    switched(result) {
       progress.end();
       if (quiet && !result.error) return err.write(fallbackText(result));
       const paint = result.error ? style.red : style.green;
-      const lines = wrapped(lastLine(result, manifest).split(' '), (out.columns ?? Infinity) - 2, ' ');
+      const lines = wrapped(lastLine(result).split(' '), (out.columns ?? Infinity) - 2, ' ');
       print(`${paint(result.error ? '✗' : '✓')} ${lines.join('\n  ')}\n`);
       if (result.notRestored.length > 0) err.write(`not as before: ${result.notRestored.join(', ')}\n`);
       for (const error of [result.error, result.restoreError])
-        if (error) err.write(errorText(error, errStyle, modeOf(result, manifest)));
+        if (error) err.write(errorText(error, errStyle, modeOf(result)));
     },
     data: (_, text) => print(visible(text.endsWith('\n') ? text : `${text}\n`)),
     async listed(_, rows, notes) {

@@ -44,13 +44,22 @@ export function initLines(drafted: Drafted): string {
 /** For stderr: what was not looked at, where it went, and what to do next. */
 export function remarks({ survey, file, isWritten, proposals, modes }: Drafted): readonly string[] {
   const { looked, scopes, unreached, passedOver } = survey;
-  const [first] = modes;
+  const next = modes.find(({ why }) => why === 'alone') ?? modes[0];
+  const guessed = proposals.filter(({ memory, idle }) => memory?.note.code !== 'memory-awake' && idle !== 'keep');
   return [
     ...unreached.map(({ scope, error }) => `not looked at: ${scope} units: ${errorWords(error).what}`),
     ...passedOver.map(({ unit, why }) => `not taken: ${unit}: ${PASSED_OVER[why]}`),
     `${count(proposals.length, 'service')} of engines among ${count(looked, 'service')} (${scopes.join(' and ')}), ${count(modes.length, 'mode')}: ${modes.map(({ name }) => name).join(', ')}`,
     ...(isWritten
-      ? [`written: ${file}`, `next: read it; then gpumod status, gpumod mode plan ${first?.name ?? 'off'}`]
+      ? [
+          `written: ${file}`,
+          ...(guessed[0]
+            ? [
+                `memory not measured yet: ${guessed.map(({ name }) => name).join(', ')}; to measure: gpumod bench ${guessed[0].name}`,
+              ]
+            : []),
+          `next: read it; then gpumod status, gpumod mode plan ${next?.name ?? 'off'}, gpumod switch ${next?.name ?? 'off'}`,
+        ]
       : [`nothing was written; gpumod init would write it to ${file}`]),
   ];
 }

@@ -53,8 +53,8 @@ export function jsonView(out: Sink, err: Sink, lines: boolean): View {
     event: (event) => {
       if (lines) print(eventDocument(event));
     },
-    switched(result, manifest) {
-      const document = switchDocument(result, modeOf(result, manifest));
+    switched(result) {
+      const document = switchDocument(result, modeOf(result));
       print(lines ? { event: 'end', ...document } : document);
     },
     data: (document) => versioned(document),

@@ -1,7 +1,6 @@
 /** The sentences around tables: mode line, GPU lines, one line for each finished step, the last line of a switch. */
 import type { Status } from '../../app/status.ts';
 import type { GpuReading, Why } from '../../core/facts.ts';
-import type { Manifest } from '../../core/model.ts';
 import { type Plan, RELEASES } from '../../core/plan.ts';
 import { progressOf, stepAtWork, type Underway, wentWell } from '../../core/record.ts';
 import type { Event, StepReport, SwitchResult } from '../../core/report.ts';
@@ -91,8 +90,8 @@ export function fallbackText({ target, reports }: SwitchResult): string {
 }
 
 /** The mode that was switched to; undefined when it was a service that was changed. */
-export function modeOf({ target }: SwitchResult, { modes }: Manifest): string | undefined {
-  return modes.has(target) ? target : undefined;
+export function modeOf({ target, isMode }: SwitchResult): string | undefined {
+  return isMode ? target : undefined;
 }
 
 export const INSTEAD = { 'level-1': 'level 1', stop: 'stop', restart: 'restart' } as const;
@@ -142,12 +141,12 @@ export function interruptedWords(entry: Underway): string {
 }
 
 /** `rag: 2 awake, 1 asleep, 5 stopped · 8.6/24.0 GiB · 6.4 s (plan 6.0 s, engines 6.2 s)` */
-export function lastLine(result: SwitchResult, manifest: Manifest): string {
+export function lastLine(result: SwitchResult): string {
   const { target, end, after, durationSeconds, plan, engineSeconds } = result;
   const head = HEADS[end];
   const facts = [countsOf(after), memoryOf(after.gpu)].filter((part) => part !== '').join(' · ');
   if (end === 'unchanged') {
-    const already = manifest.modes.has(target) ? `already in ${target}` : `${target}: already so`;
+    const already = result.isMode ? `already in ${target}` : `${target}: already so`;
     return `${already}, nothing changed: ${facts}`;
   }
   if (end === 'given-back' || end === 'not-given-back') return `${target}${head}: ${facts}`; // the time was the command's

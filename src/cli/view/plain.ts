@@ -65,12 +65,12 @@ export function plainView(out: Sink, err: Sink, progress: Progress, quiet: boole
     },
     explain: (recorded) => print(explainLines(recorded)),
     event: (event) => progress.event(event),
-    switched(result, manifest) {
+    switched(result) {
       if (quiet && !result.error) return err.write(fallbackText(result));
-      print(`${lastLine(result, manifest)}\n`);
+      print(`${lastLine(result)}\n`);
       if (result.notRestored.length > 0) err.write(`not as before: ${result.notRestored.join(', ')}\n`);
       for (const error of [result.error, result.restoreError])
-        if (error) err.write(errorText(error, style, modeOf(result, manifest)));
+        if (error) err.write(errorText(error, style, modeOf(result)));
     },
     data: (_, text) => print(text.endsWith('\n') ? text : `${text}\n`),
     listed(_, rows, notes) {

@@ -88,7 +88,7 @@ export function warningWords(warning: PlanWarning): string {
     case 'memory-declared':
       return `GPU memory is not measured (${whyWords(warning.why)}): ${warning.remembered ? 'card sizes as last seen, ' : ''}figures are the manifest's`;
     case 'memory-undeclared':
-      return `${warning.service} declares no memory: its room is not planned`;
+      return `${warning.service} declares no memory: its room is not planned (measure it: gpumod bench ${warning.service})`;
     case 'memory-learned':
       return `${warning.service} declares no memory: ${formatBytes(warning.bytes)} are planned for it, as measured before`;
     case 'card-too-full':

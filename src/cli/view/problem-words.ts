@@ -87,14 +87,18 @@ export function keeperHint(keepers: readonly Keeper[] = []): string | undefined 
   const [first] = keepers;
   return (
     first &&
-    `stop it: gpumod service stop ${first.service}; or declare what it keeps asleep: memory: {asleep: ${formatBytes(first.bytes).replace(' ', '')}}`
+    `stop it: gpumod service stop ${first.service}; or declare what it keeps asleep: memory: {asleep: ${sized(first.bytes)}}`
   );
 }
 
+/** As a manifest has it: `3.9GiB`. */
+export const sized = (bytes: number): string => formatBytes(bytes).replace(' ', '');
+
 export function problemHint(problems: readonly Problem[]): string {
   const codes = new Set(problems.map((problem) => problem.code));
-  if (codes.has('unit-not-found'))
-    return 'name the unit in the manifest (unit: NAME.service), or install it; see: systemctl list-unit-files (with --user for user units)';
+  const missing = problems.find((problem) => problem.code === 'unit-not-found');
+  if (missing)
+    return `name the unit in the manifest (unit: NAME.service); or, where it has run:, gpumod unit install ${missing.service}; see: systemctl list-unit-files (with --user for user units)`;
   const keepers = problems.flatMap((problem) => ('keepers' in problem ? (problem.keepers ?? []) : []));
   if (keepers.length > 0) return keeperHint(keepers) ?? '';
   if (codes.has('foreign-memory')) return 'see who holds it: gpumod status; end that, or wait for it, and try again';
@@ -102,9 +106,20 @@ export function problemHint(problems: readonly Problem[]): string {
     return 'sleep deeper: --level 2; or declare what its backup really takes (memory: host:)';
   if (problems.some((problem) => problem.code === 'does-not-fit' && problem.unmeasured))
     return 'let the GPU tool measure again (see: gpumod doctor), take a service out of the mode, or declare what it really needs (memory:)';
+  const room = roomCommands(problems);
+  if (room.length > 0) return `make room: ${[...new Set(room)].join('; ')}; or declare what it really needs (memory:)`;
   if (codes.has('does-not-fit')) return 'take a service out of the mode, or declare what it really needs (memory:)';
   const taken = problems.find((problem) => problem.code === 'port-taken');
   return taken ? takenHint(taken) : 'see: gpumod status';
+}
+
+/** What the request leaves alone can be put to sleep or stopped by hand; empty: that would not be enough. */
+function roomCommands(problems: readonly Problem[]): readonly string[] {
+  const ways = problems.map((problem) =>
+    problem.code === 'does-not-fit' ? problem.wouldFit.find(({ code }) => code !== 'leave-out') : undefined,
+  );
+  if (ways.some((way) => way === undefined)) return [];
+  return ways.flatMap((way) => way?.services.map((name) => `gpumod service ${way.code} ${name}`) ?? []);
 }
 
 /** `port 8000 is served by pid 4711 (python3 -m http.server 8000), not by chat.service` */

@@ -14,8 +14,8 @@ const FIXES: Readonly<Record<string, Fix>> = {
   'unit-changed-on-disk': ({ scope }) => reload(scope),
   'memory-undeclared': ({ name }, { services }) =>
     services.length === 1
-      ? `say what it holds awake: services.${name}.memory.awake in the manifest`
-      : 'say what each holds awake: services.NAME.memory.awake in the manifest',
+      ? `say what it holds awake, in the manifest: services.${name}.memory.awake; to measure it: gpumod bench ${name}`
+      : `say what each holds awake, in the manifest: services.${name}.memory.awake; to measure it: gpumod bench ${name}`,
   'unit-not-found': ({ scope }) => `name its unit in the manifest (unit:); see: ${systemctl(scope)} list-unit-files`,
   'unit-masked': ({ unit, scope }) => `${systemctl(scope)} unmask ${unit}`,
   'release-unknown': ({ name }) => `gpumod service restart ${name}`,
@@ -32,11 +32,16 @@ const OR: Readonly<Record<string, string>> = {
   'dev-mode-off': 'or say idle: stop in the manifest',
   'sleep-mode-off': 'or say idle: stop in the manifest',
   conflicts: 'and take that line out; a drop-in can not',
-  'foreign-memory': 'if it is to go; see: gpumod status',
-  'long-lock': 'if it hangs',
 };
 
 const OTHERWISE: Fix = ({ name }) => `see: gpumod service logs ${name}`;
+
+/** It has failed, and stays so until it is started again, by a switch or by hand, or forgotten. */
+const FAILED: ReadonlySet<string> = new Set(['exit-code', 'signal', 'core-dump', 'timeout', 'start-limit-hit']);
+
+function forgotten({ unit, scope }: Service, code: string): string {
+  return FAILED.has(code) ? `\n  once mended, to be told no more: ${systemctl(scope)} reset-failed ${unit}` : '';
+}
 
 export function fixOf(finding: Finding): string | undefined {
   const { services, why, severity, repair } = finding;
@@ -44,13 +49,14 @@ export function fixOf(finding: Finding): string | undefined {
   if (why.code === 'runtime-folder') return `make it yours alone: chmod 700, or take away: ${folderIn(why.detail)}`;
   if (why.code === 'state-folder')
     return `let the folder be yours to write: ${folderIn(why.detail)}; or name another: XDG_STATE_HOME`;
-  if (service && finding.cause) return causeWords(finding.cause, service.name).fix;
+  if (service && finding.cause) return `${causeWords(finding.cause, service.name).fix}${forgotten(service, why.code)}`;
   if (repair) {
     const or = OR[why.code];
     return `${repairWords(repair)}${or ? `${repair.kind === 'drop-in' ? '\n  ' : '; '}${or}` : ''}`;
   }
   const fix = FIXES[why.code] ?? (severity === 'error' ? OTHERWISE : undefined);
-  return service && fix?.(service, finding);
+  const words = service && fix?.(service, finding);
+  return words && `${words}${forgotten(service, why.code)}`;
 }
 
 /** `/run/x: Permission denied` */
@@ -59,7 +65,7 @@ const folderIn = (detail = ''): string => detail.split(': ')[0] ?? '';
 function repairWords(repair: Repair): string {
   switch (repair.kind) {
     case 'command':
-      return repair.line;
+      return repair.line.startsWith('kill ') ? `if it is to go: ${repair.line}; see: gpumod status` : repair.line;
     case 'manifest':
       return `in the manifest: ${repair.at}: ${repair.value}`;
     case 'argument':

@@ -24,9 +24,13 @@ function fromWords(by: Planned['by']): string {
   return `${by.scope} timer ${by.timer}${idle}`;
 }
 
+/** A line of `crontab -e`. */
+const HOW =
+  'to plan one: crontab -e, and there, e.g. (PATH=... above it, if not in /usr/bin): 0 8 * * 1-5 gpumod -q mode switch --default';
+
 export function scheduleNotes({ planned, unread }: Schedule): readonly string[] {
   return [
-    ...(planned.length === 0 ? ['nothing is planned: no timer and no line of your crontab runs gpumod'] : []),
+    ...(planned.length === 0 ? ['nothing is planned: no timer and no line of your crontab runs gpumod', HOW] : []),
     ...unread.map((each) =>
       each.from === 'cron'
         ? `your crontab could not be read: ${reasonOf(each)}`

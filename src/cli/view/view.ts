@@ -40,7 +40,7 @@ export interface View {
   explain(recorded: Recorded): void;
   /** While a switch runs. */
   event(event: Event): void;
-  switched(result: SwitchResult, manifest: Manifest): Promise<void> | void;
+  switched(result: SwitchResult): Promise<void> | void;
   /** Plain data with no table of its own: `config ...`. */
   data(document: object, text: string): void;
   /** Rows of their own, and lines about what is not among them. */

@@ -12,7 +12,7 @@ import { near } from '../../core/near.ts';
 import { formatBytes, formatSeconds } from '../../core/units.ts';
 import { visible } from '../../core/visible.ts';
 import { causeWords } from './cause-words.ts';
-import { keeperHint, keeperWords, problemHint, problemWords, takenHint, takenWords } from './problem-words.ts';
+import { keeperHint, keeperWords, problemHint, problemWords, sized, takenHint, takenWords } from './problem-words.ts';
 import { reasonWords, whyWords } from './reasons.ts';
 
 export interface Told {
@@ -78,7 +78,7 @@ const WORDS: Words = {
           `${file}:${line}:${col}: ${path === '' ? '' : `${path}: `}${message}${suggestion ? ` (did you mean ${suggestion}?)` : ''}`,
       ),
     ].join('\n'),
-    hint: 'nothing was changed',
+    hint: 'nothing was changed; once it is mended: gpumod config check',
   }),
   'no-such-mode': ({ mode, known }) => ({
     what: `there is no mode '${mode}'${meant(mode, known)}`,
@@ -152,9 +152,9 @@ const WORDS: Words = {
     hint: `see: gpumod service logs ${failure.service}`,
   }),
   'unit-unwritable': ({ service, reason, detail }) => UNWRITABLE[reason](service, detail ?? ''),
-  'unit-file-kept': ({ path, standing, service }) => ({
+  'unit-file-kept': ({ unit, path, standing, service }) => ({
     what: `${path} ${standing === 'foreign' ? 'was not written by gpumod' : 'was changed since gpumod wrote it'}, and is left as it is`,
-    hint: `see: ${service === undefined ? 'the same with --dry-run' : `gpumod unit diff ${service}`}; keep your changes in a drop-in (systemctl edit), then move the file away: mv ${path} ${path}.old`,
+    hint: `see: ${service === undefined ? 'the same with --dry-run' : `gpumod unit diff ${service}`}; keep your changes in a drop-in (${path.startsWith('/etc/') ? 'sudo systemctl' : 'systemctl --user'} edit ${unit}), then move the file away: mv ${path} ${path}.old`,
   }),
   'unit-file-failed': ({ path, reason, denied }) => ({
     what: `can't use ${path}: ${reason}; nothing was changed`,
@@ -188,18 +188,8 @@ const WORDS: Words = {
     what: `${service} can't ${verb}: ${reasonWords(reason)}`,
     hint: cannotHint(service, verb, reason),
   }),
-  'memory-contradicts': ({ service, wanted, gpu, expectedBytes, measuredBytes, holders }) =>
-    wanted === 'release'
-      ? {
-          what: `${service} should have freed ${formatBytes(expectedBytes)} on GPU ${gpu}; measured: ${formatBytes(measuredBytes)}${holderWords(holders)}`,
-          hint:
-            killHint(holders?.find(({ of }) => of === service) ?? stranger(holders)) ??
-            "does its unit run vLLM with --enable-sleep-mode? if it can't sleep, say so in the manifest: idle: stop",
-        }
-      : {
-          what: `${service} is ready, but not on GPU ${gpu}: it should take ${formatBytes(expectedBytes)}; measured: ${formatBytes(measuredBytes)}`,
-          hint: `see: gpumod service logs ${service}; then: gpumod service restart ${service}`,
-        },
+  'memory-contradicts': (details) =>
+    details.wanted === 'release' ? releasedWords(details) : takenLittleWords(details),
   'memory-not-free': ({ service, gpu, neededBytes, freeBytes, falling, restless, holders, keepers = [] }) => ({
     what: restless
       ? `memory of GPU ${gpu} does not come to rest: a cold start of ${service} would fail beside that${holderWords(holders)}`
@@ -228,11 +218,36 @@ const WORDS: Words = {
   'not-in-state': ({ wanted, actual }) => ({ what: `not in '${wanted}': ${actual}`, hint: STATUS }),
 };
 
+function releasedWords({ service, gpu, expectedBytes, measuredBytes, holders }: Details['memory-contradicts']): Told {
+  return {
+    what: `${service} should have freed ${formatBytes(expectedBytes)} on GPU ${gpu}; measured: ${formatBytes(measuredBytes)}${holderWords(holders)}`,
+    hint:
+      killHint(holders?.find(({ of }) => of === service) ?? stranger(holders)) ??
+      "does its unit run vLLM with --enable-sleep-mode? if it can't sleep, say so in the manifest: idle: stop",
+  };
+}
+
+/** It may be somewhere else, or the manifest says too much. */
+function takenLittleWords(details: Details['memory-contradicts']): Told {
+  const { service, gpu, expectedBytes, measuredBytes, holdsBytes } = details;
+  const see = `see: gpumod service logs ${service}`;
+  const figures = `${formatBytes(expectedBytes)}; measured: ${formatBytes(measuredBytes)}`;
+  if (holdsBytes === undefined || measuredBytes < expectedBytes / 10)
+    return {
+      what: `${service} is ready, but not on GPU ${gpu}: it should take ${figures}`,
+      hint: `${see}; then: gpumod service restart ${service}`,
+    };
+  return {
+    what: `${service} is ready, and takes less than half of what the manifest says on GPU ${gpu}: ${figures}`,
+    hint: `if it needs no more, in the manifest (gpumod config path): services.${service}.memory.awake: ${sized(holdsBytes)}; if it does, ${see}`,
+  };
+}
+
 const UNWRITABLE: Readonly<Record<UnwritableReason, (service: string, detail: string) => Told>> = {
   'no-run': (service, engine) => ({
     what: `the manifest does not say what the unit of ${service} is to run`,
     hint: ['vllm', 'sglang', 'llamacpp', 'http'].includes(engine)
-      ? `add run: {...} to services.${service}; see: gpumod unit render --help`
+      ? `add what it runs to services.${service}, as run: {...}; see: man gpumod.yaml`
       : `run: is known for the engines vllm, sglang, llamacpp and http; a unit for ${engine} is yours to write`,
   }),
   'no-service': (service, unit) => ({

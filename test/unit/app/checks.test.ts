@@ -449,6 +449,7 @@ describe('what is printed', () => {
     [3, 'dev-mode-exposed', 'fix: add --host 127.0.0.1 to its ExecStart'],
     [1, 'utilization-sum', '--gpu-memory-utilization 0.79'],
     [1, 'memory-drift', 'in the manifest: services.chat.memory.awake: 6144MiB'],
+    [1, 'foreign-memory', 'fix: if it is to go: kill 7; see: gpumod status'],
     [1, 'not-permitted', 'subject.user == "op"'],
     [1, 'no-linger', 'fix: loginctl enable-linger op'],
   ])('the %i. of %s: %s', (n, id, words) => {

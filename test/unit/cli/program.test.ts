@@ -43,6 +43,7 @@ describe('what people type', () => {
     ['mode switch --help', 'text Usage: gpumod mode switch [options] [mode]'],
     ['help from-script', 'topic from-script'],
     ['help mode', 'text Usage: gpumod mode [options] [command]'],
+    ['help unit socket', 'text Usage: gpumod unit socket [options] <mode> <port>'],
   ])('%s', (line, expected) => expect(asked(line)).toBe(expected));
 });
 
@@ -74,6 +75,7 @@ describe('what people mistype', () => {
       'run --mode rag make -j4',
       "usage: unknown option '-j4' (a command's own options come after --: gpumod run --mode NAME -- COMMAND)",
     ],
+    ['completion tcsh', "usage: there is no shell 'tcsh': it is one of bash, zsh, fish"],
     ['run --mode rag', "usage: missing required argument 'command'"],
     ['mode show', "usage: missing required argument 'mode'"],
     ['mode switch a b', "usage: too many arguments for 'switch'. Expected 1 argument but got 2."],
@@ -84,6 +86,20 @@ describe('what people mistype', () => {
     ],
     ['service sleep x --level 3', "usage: option '--level <level>' argument '3' is invalid. Allowed choices are 1, 2."],
   ])('%s', (line, expected) => expect(asked(line)).toBe(expected));
+});
+
+it.each([
+  ['', 'how it stands: gpumod status; a first manifest from your units: gpumod init; all there is: gpumod --help'],
+  ['--xyzzy', 'see: gpumod --help'],
+  ['status --xyzzy', 'see: gpumod status --help'],
+  ['-m x.yaml unit socket', 'see: gpumod unit socket --help'],
+  ['service', 'see: gpumod service --help'],
+  ['service xyzzy', 'see: gpumod service --help'],
+  ['run --mode status --xyzzy -- mode list', 'see: gpumod run --help'],
+])("'%s' is led to the nearest help", (line, hint) => {
+  expect(() => parse(line.split(' ').filter(Boolean), '1.2.3')).toThrow(
+    expect.objectContaining({ details: expect.objectContaining({ hint }) }),
+  );
 });
 
 describe('the help', () => {

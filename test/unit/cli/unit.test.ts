@@ -48,7 +48,7 @@ describe('unit render', () => {
   it('of a service without run says what is missing', async () => {
     const { code, stdout, stderr } = await typed('unit render embed');
     expect({ code, stdout }).toEqual({ code: 78, stdout: '' });
-    expect(stderr).toContain('add run: {...} to services.embed');
+    expect(stderr).toContain('add what it runs to services.embed, as run: {...}; see: man gpumod.yaml');
   });
 
   it('of nobody', async () => expect((await typed('unit render nobody')).code).toBe(4));

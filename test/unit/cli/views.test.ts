@@ -1,6 +1,7 @@
 /** What a command prints of a switch and of a plan: how little when it is to be quiet, how much where nobody looks. */
 import { describe, expect, it } from 'vitest';
 import { planMode, planModes } from '../../../src/app/plan-mode.ts';
+import { changeService } from '../../../src/app/service.ts';
 import { status } from '../../../src/app/status.ts';
 import { switchMode } from '../../../src/app/switch-mode.ts';
 import { plan as planAction } from '../../../src/cli/actions/plan.ts';
@@ -34,7 +35,7 @@ function shown(options: Readonly<Record<string, unknown>> = {}, columns?: number
 async function switched(here: World, options: Readonly<Record<string, unknown>>) {
   const { view, texts } = shown(options);
   const how = { cold: false, force: false, onFailure: 'restore', stop: never() } as const;
-  await view.switched(await switchMode(box, 'find', how, here.host, view.event), box);
+  await view.switched(await switchMode(box, 'find', how, here.host, view.event));
   return texts;
 }
 
@@ -61,6 +62,15 @@ it('moves nothing on a terminal that does not tell its size', async () => {
   expect(texts.stderr).toMatch(/^\+[\d.]+s wake embed/);
 });
 
+it('of a service that is named like a mode, nothing says that it was switched to the mode', async () => {
+  const { view, texts } = shown();
+  const like = manifest([vllm('chat')], [mode('chat', ['chat'])]);
+  const here = world(like, { chat: 'stopped' });
+  const how = { cold: false, force: false, onFailure: 'restore', stop: never(), command: 'service stop chat' } as const;
+  await view.switched(await changeService(like, 'chat', 'stop', how, here.host, view.event));
+  expect(texts.stderr + texts.stdout).toContain('chat: already so, nothing changed');
+});
+
 describe('a switch that was interrupted', () => {
   it.each([{}, { output: 'plain' }, { json: true }])('names the command to go on with: %o', async (options) => {
     const { view, texts } = shown(options);
@@ -69,7 +79,7 @@ describe('a switch that was interrupted', () => {
     const result = await switchMode(box, 'find', how, world(box, { chat: 'awake' }).host, () =>
       stop.abort(new GpumodError('interrupted', { signal: 'SIGINT' })),
     );
-    await view.switched(result, box);
+    await view.switched(result);
     expect(texts.stdout + texts.stderr).toContain(
       'see: gpumod status; to go on: gpumod mode switch find; or back: gpumod back',
     );

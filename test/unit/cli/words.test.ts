@@ -3,6 +3,7 @@ import { expect, it } from 'vitest';
 import { exitCodeOf } from '../../../src/cli/exit-code.ts';
 import { errorWords } from '../../../src/cli/view/words.ts';
 import { type AnyGpumodError, type Details, type ErrorCode, GpumodError } from '../../../src/core/errors.ts';
+import type { Problem } from '../../../src/core/problem.ts';
 
 const EXAMPLES: { readonly [C in ErrorCode]: Details[C] } = {
   usage: { problem: "unknown option '--x'" },
@@ -193,6 +194,27 @@ it('an interruption of what had not begun says that nothing was changed', () =>
   expect(said('interrupted', { signal: 'SIGINT', untouched: true })).toBe(
     'interrupted by SIGINT; nothing was changed → see: gpumod status; to go on, say the same again',
   ));
+
+it('what does not fit tells the commands that make room, where that is enough', () => {
+  const card = { code: 'does-not-fit', gpu: 0, totalBytes: 1, reserveBytes: 0, claims: [] } as const;
+  const hint = (...wouldFit: Extract<Problem, { code: 'does-not-fit' }>['wouldFit']) =>
+    said('refused', { mode: 'tts', problems: [{ ...card, wouldFit }] }).split(' → ')[1];
+  const out = { code: 'leave-out', services: ['tts'] } as const;
+  expect(hint(out, { code: 'stop', services: ['asr', 'chat'] })).toBe(
+    'make room: gpumod service stop asr; gpumod service stop chat; or declare what it really needs (memory:)',
+  );
+  expect(hint(out)).toBe('take a service out of the mode, or declare what it really needs (memory:)');
+});
+
+it('an engine that takes less than declared: nothing of it, or less than the manifest says', () => {
+  const taken = { service: 'tts', wanted: 'take', gpu: 0, expectedBytes: 20 * 2 ** 30, alone: true } as const;
+  expect(said('memory-contradicts', { ...taken, measuredBytes: 0, holdsBytes: 0 })).toBe(
+    'tts is ready, but not on GPU 0: it should take 20.0 GiB; measured: 0 MiB → see: gpumod service logs tts; then: gpumod service restart tts',
+  );
+  expect(said('memory-contradicts', { ...taken, measuredBytes: 4 * 2 ** 30, holdsBytes: 5 * 2 ** 30 })).toBe(
+    'tts is ready, and takes less than half of what the manifest says on GPU 0: 20.0 GiB; measured: 4.0 GiB → if it needs no more, in the manifest (gpumod config path): services.tts.memory.awake: 5.0GiB; if it does, see: gpumod service logs tts',
+  );
+});
 
 it('a way back that took too long, and one that there is not', () => {
   expect(said('timed-out', { what: 'restore', afterMs: 600_000 })).toBe(

@@ -69,6 +69,14 @@ it('room is asked for one that takes its memory later', async () => {
   await expect(admit(context, step('wake', 5))).rejects.toMatchObject({ code: 'memory-not-free' });
 });
 
+it('a take that falls short tells what the service holds then, as the manifest should say', async () => {
+  const context = await contextFor(llamacpp('it'), cardTelling(6, 7));
+  const declared = context.manifest.services.get('it')?.memory.awakeBytes ?? 0;
+  await expect(moving(context, step('wake', 4))).rejects.toMatchObject({
+    details: { wanted: 'take', measuredBytes: GIB, holdsBytes: declared - 3 * GIB },
+  });
+});
+
 it('what an earlier stop still frees meanwhile may hide a take, and no more than that', async () => {
   const half = Array.from({ length: 30 }, () => 6);
   const started = async (thenGib: number) => {
