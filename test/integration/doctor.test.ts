@@ -55,7 +55,7 @@ it('names a level that lied, when, and how to try it again', async () => {
 it('says why a service can not sleep that is meant to, with a drop-in to paste', async () => {
   expect(await told(sick({ nap: { can: false, why: { code: 'dev-mode-off' } } }))).toBe(
     'warning: chat: vLLM has no /sleep without VLLM_SERVER_DEV_MODE=1\n' +
-      '  fix: put into ~/.config/systemd/user/chat.service.d/50-gpumod-dev.conf:\n' +
+      '  fix: put into ~/.config/systemd/user/chat.service.d/50-gpumod-sleep.conf:\n' +
       '      [Service]\n      Environment=VLLM_SERVER_DEV_MODE=1\n' +
       '    then: systemctl --user daemon-reload (not while a switch runs, nor beside GPU containers: they may lose the GPU)\n' +
       '    and when it may be down for a while: gpumod service restart chat\n    or say idle: stop in the manifest',

@@ -1,5 +1,6 @@
 /** What is wrong with how a vLLM is started, and with its sleep. Pure. */
 import type { VllmService } from '../../core/model.ts';
+import { type CommandLine, execStart, withArgument } from './command-line.ts';
 import { dropIn, type Finding, found, ofEach, type Repair, type Subject } from './finding.ts';
 import { argument, startOf } from './start.ts';
 
@@ -12,14 +13,34 @@ export const vllmChecks = ofEach((subject) => {
   return [...devMode(of), ...sleepFlags(of), ...allocator(of), ...versions(of), ...levels(of)];
 });
 
-/** What puts vLLM's sleep within reach, by the code of what lacks. */
+/**
+ * What puts vLLM's sleep within reach, by the code of what lacks: all of it in one file, since a second one would replace
+ * the first one's ExecStart. Whoever reaches the port of a vLLM in dev mode can run code: it listens to this machine alone.
+ */
 export function sleepRepair(subject: Subject, code: string): Repair | undefined {
-  const { line } = startOf(subject.service, subject.settings);
-  if (code === 'sleep-mode-off') return argument(subject, 'sleep', '--enable-sleep-mode');
-  if (code !== 'dev-mode-off') return undefined;
-  if (line?.isContained) return { kind: 'argument', words: '-e VLLM_SERVER_DEV_MODE=1' };
-  return dropIn(subject, 'dev', '[Service]', 'Environment=VLLM_SERVER_DEV_MODE=1');
+  if (code !== 'sleep-mode-off' && code !== 'dev-mode-off') return undefined;
+  const { service, settings } = subject;
+  const { line, environment, knowsEnvironment } = startOf(service, settings);
+  if (line?.isContained)
+    return { kind: 'argument', words: code === 'sleep-mode-off' ? SLEEP_FLAG : `-e ${DEV_MODE}=1` };
+  const lacksFlag = code === 'sleep-mode-off' || (line?.isWhole === true && !line.flags.has(SLEEP_FLAG));
+  const lacksDev = code === 'dev-mode-off' || (knowsEnvironment && isOff(environment.VLLM_SERVER_DEV_MODE));
+  const given = [...(lacksFlag ? [[SLEEP_FLAG]] : []), ...(isExposed(line) ? [['--host', LOOPBACK]] : [])];
+  const whole = given.reduce<readonly string[]>(
+    (argv, [flag = '', value]) => withArgument(argv, flag, value),
+    settings.argv,
+  );
+  const start = line?.isPlain && given.length > 0 ? execStart(whole) : undefined;
+  const words = given.map((each) => each.join(' ')).join(' ');
+  if (!lacksDev && start === undefined) return { kind: 'argument', words };
+  const rest = start === undefined ? [`# and in its ExecStart: ${words}`] : ['ExecStart=', start];
+  const dev = lacksDev ? [`Environment=${DEV_MODE}=1`] : [];
+  return dropIn(subject, 'sleep', '[Service]', ...dev, ...(given.length > 0 ? rest : []));
 }
+
+const SLEEP_FLAG = '--enable-sleep-mode';
+const DEV_MODE = 'VLLM_SERVER_DEV_MODE';
+const LOOPBACK = '127.0.0.1';
 
 const ANYWHERE = ['0.0.0.0', '::', '[::]', ''];
 
@@ -33,13 +54,11 @@ function devMode(subject: Of): readonly Finding[] {
     return [found('error', service, why, sleepRepair(subject, 'dev-mode-off'))];
   }
   const findings: Finding[] = [];
-  const host = line?.flags.value('--host');
-  const isLocal = line?.flags.has('--uds');
-  // Without it vLLM listens everywhere.
-  if (line?.isWhole && !line.isContained && !isLocal && ANYWHERE.includes(host ?? '')) {
+  if (isExposed(line)) {
+    const host = line?.flags.value('--host');
     const detail = `${host === undefined ? 'no --host' : `--host ${host}`}, VLLM_SERVER_DEV_MODE=1`;
     findings.push(
-      found('warning', service, { code: 'dev-mode-exposed', detail }, argument(subject, 'host', '--host', '127.0.0.1')),
+      found('warning', service, { code: 'dev-mode-exposed', detail }, argument(subject, 'host', '--host', LOOPBACK)),
     );
   }
   if (service.scope === 'system' && ['', 'root', '0'].includes(settings.user) && !line?.isContained) {
@@ -48,6 +67,16 @@ function devMode(subject: Of): readonly Finding[] {
     findings.push(found('warning', service, why, dropIn(subject, 'user', '[Service]', `User=${uid ? user : 'vllm'}`)));
   }
   return findings;
+}
+
+/** To other machines; without `--host` vLLM listens everywhere. */
+function isExposed(line: CommandLine | undefined): boolean {
+  if (!line?.isWhole || line.isContained || line.flags.has('--uds')) return false;
+  return ANYWHERE.includes(line.flags.value('--host') ?? '');
+}
+
+function isOff(devMode: string | undefined): boolean {
+  return devMode === undefined || devMode === '0';
 }
 
 /** Of one that is up, it tells by itself. */
@@ -60,8 +89,8 @@ function sleepFlags(subject: Of): readonly Finding[] {
     findings.push(found('warning', service, { code, detail }, sleepRepair(subject, code)));
   if (line?.isWhole && !line.flags.has('--enable-sleep-mode'))
     say('sleep-mode-off', `in ExecStart of ${settings.unit}`);
-  const isOff = environment.VLLM_SERVER_DEV_MODE === undefined || environment.VLLM_SERVER_DEV_MODE === '0';
-  if (knowsEnvironment && isOff) say('dev-mode-off', `in the environment of ${settings.unit}`);
+  if (knowsEnvironment && isOff(environment.VLLM_SERVER_DEV_MODE))
+    say('dev-mode-off', `in the environment of ${settings.unit}`);
   return findings;
 }
 

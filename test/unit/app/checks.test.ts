@@ -457,6 +457,20 @@ describe('what is printed', () => {
   });
 
   it.each([
+    ['is not told', ['/x/vllm', 'serve', 'm'], 'ExecStart=/x/vllm serve m --enable-sleep-mode --host 127.0.0.1'],
+    [
+      'is every address',
+      ['/x/vllm', 'serve', 'm', '--host', '0.0.0.0', '--enable-sleep-mode'],
+      'ExecStart=/x/vllm serve m --host 127.0.0.1 --enable-sleep-mode',
+    ],
+  ])('opens dev mode to this machine alone, in one file, where the host %s', (_, argv, start) => {
+    const text = textOf({ ...one, modes: [mode('a', [])], settings: { chat: { argv } } });
+    expect(text).toContain(
+      `50-gpumod-sleep.conf:\n      [Service]\n      Environment=VLLM_SERVER_DEV_MODE=1\n      ExecStart=\n      ${start}\n`,
+    );
+  });
+
+  it.each([
     'level-lied',
     'release-unknown',
     'auto-restart',
