@@ -1,5 +1,6 @@
 /** What is planned, as a table and as a document. */
 import type { Planned, Schedule, Unread } from '../../app/schedule.ts';
+import { near } from '../../core/near.ts';
 import type { Rows } from './rows.ts';
 import { errorWords } from './words.ts';
 
@@ -28,8 +29,10 @@ function fromWords(by: Planned['by']): string {
 const HOW =
   'to plan one: crontab -e, and there, e.g. (PATH=... above it, if not in /usr/bin): 0 8 * * 1-5 gpumod -q mode switch --default';
 
-export function scheduleNotes({ planned, unread }: Schedule): readonly string[] {
+/** `modes`: of the manifest, where there is a good one. */
+export function scheduleNotes({ planned, unread }: Schedule, modes?: Iterable<string>): readonly string[] {
   return [
+    ...(modes ? strangers(planned, [...modes]) : []),
     ...(planned.length === 0 ? ['nothing is planned: no timer and no line of your crontab runs gpumod', HOW] : []),
     ...unread.map((each) =>
       each.from === 'cron'
@@ -37,6 +40,15 @@ export function scheduleNotes({ planned, unread }: Schedule): readonly string[] 
         : `timers of the ${each.from} manager could not be read: ${reasonOf(each)}`,
     ),
   ];
+}
+
+/** They would end with 4 in the night. */
+function strangers(planned: Schedule['planned'], modes: readonly string[]): readonly string[] {
+  return planned.flatMap(({ by, mode }) => {
+    if (mode === undefined || modes.includes(mode)) return [];
+    const meant = near(mode, modes);
+    return `${fromWords(by)}: the manifest has no mode '${mode}'${meant === undefined ? '' : ` (did you mean ${meant}?)`}`;
+  });
 }
 
 function reasonOf(unread: Unread): string {

@@ -204,7 +204,7 @@ const WORDS: Words = {
     hint: secretHint(where),
   }),
   'timed-out': ({ what, afterMs, service, lastly }) => ({
-    what: `${service ? `${service}: ` : ''}${TIMED[what] ?? what} took longer than ${formatSeconds(afterMs / 1000)}${lastly ? `; in the end: ${whyWords(lastly)}` : ''}`,
+    what: `${service ? `${service}: ` : ''}${TIMED[what] ?? what} took longer than ${afterMs < 100 ? `${afterMs} ms` : formatSeconds(afterMs / 1000)}${lastly ? `; in the end: ${whyWords(lastly)}` : ''}`,
     hint: service
       ? `see: gpumod service status ${service}; gpumod service logs ${service}`
       : what === 'restore'

@@ -5,7 +5,7 @@ import type { Crontab } from '../../../src/app/unit-tools.ts';
 import { GpumodError } from '../../../src/core/errors.ts';
 import type { Scope } from '../../../src/core/model.ts';
 import type { TimerFacts } from '../../../src/systemd/timers.ts';
-import { manifest } from '../../fakes/build.ts';
+import { manifest, mode } from '../../fakes/build.ts';
 import { world } from '../../fakes/world.ts';
 import { command, unitTools } from '../../kit/commands.ts';
 
@@ -42,8 +42,9 @@ async function typed(
   line: string,
   timers: Readonly<Record<Scope, readonly TimerFacts[] | Error>> = { user: USER, system: SYSTEM },
   cron: Crontab = CRON,
+  of = manifest([], [mode('rag', []), mode('code', [])]),
 ) {
-  const { host } = world(manifest([]), {});
+  const { host } = world(of, {});
   const units = async (scope: Scope) => {
     const found = timers[scope];
     if (found instanceof Error) throw found;
@@ -51,10 +52,21 @@ async function typed(
   };
   const tools = { ...unitTools(), crontab: async () => cron, monotonicMs: () => 1000 };
   const clock = { ...host.clock, nowMs: () => NOW };
-  return command(line.split(' '), { manifest: manifest([]), host: { ...host, units, clock }, tools });
+  return command(line.split(' '), { manifest: of, host: { ...host, units, clock }, tools });
 }
 
 describe('gpumod schedule', () => {
+  it('tells of a mode that is not in the manifest, before the night does', async () => {
+    const { code, stderr } = await typed(
+      'schedule',
+      undefined,
+      undefined,
+      manifest([], [mode('rags', []), mode('code', [])]),
+    );
+    expect(code).toBe(0);
+    expect(stderr).toBe("user timer gpumod-mode@rag.timer: the manifest has no mode 'rag' (did you mean rags?)\n");
+  });
+
   it('shows the next first, then what has no time', async () => {
     const { code, stdout, stderr } = await typed('schedule -o plain');
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
