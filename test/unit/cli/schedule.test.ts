@@ -58,7 +58,7 @@ async function typed(
 describe('gpumod schedule', () => {
   it('tells of a mode that is not in the manifest, before the night does', async () => {
     const { code, stderr } = await typed(
-      'schedule',
+      'schedule -o plain',
       undefined,
       undefined,
       manifest([], [mode('rags', []), mode('code', [])]),
