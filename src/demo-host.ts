@@ -26,11 +26,19 @@ export interface DemoOptions {
   readonly node: string;
 }
 
+/** Of a real clock: looks cost the real machine something. */
+const LEAST_SLEEP_MS = 10;
+
 export async function openDemoHost({ speed, node }: DemoOptions): Promise<Demo> {
   const loaded = await loadManifest({ path: MANIFEST, env: {}, home: '/', files: systemFiles });
   const box = await openBox(loaded, { speed, engine: [node, ENGINE] });
   const http = openHttp();
-  const clock: Clock = { ...systemClock, ticksMs: () => systemClock.ticksMs() * speed };
+  const clock: Clock = {
+    ...systemClock,
+    ticksMs: () => systemClock.ticksMs() * speed,
+    // Its own waits are the box's too: else they would look many times as long as they are.
+    sleep: (ms, signal) => systemClock.sleep(Math.max(LEAST_SLEEP_MS, ms / speed), signal),
+  };
   const calls = openCallLog();
   const ear = { log: calls, ticksMs: clock.ticksMs };
   const units = recordedUnits(box.units, ear);
