@@ -1,8 +1,10 @@
 /** The real machine: systemd over D-Bus, engines over HTTP, the GPU tool; each part is loaded and opened on first use. */
+
 import { openCallLog } from './core/calls.ts';
 import { GpumodError } from './core/errors.ts';
 import type { UnitFacts } from './core/facts.ts';
 import type { Scope, Secret, Service } from './core/model.ts';
+import { never } from './core/on-abort.ts';
 import { ownFolder } from './core/own-folders.ts';
 import type { Driver } from './engines/driver.ts';
 import { recordedHttp, recordedRun } from './engines/on-record.ts';
@@ -121,9 +123,7 @@ export function openRealHost({ env, uid, user, pid, home, nodeMajor, kill, secre
     running: (unit, signal) => runningCommands(systemProcesses, unit, clock.deadline(COMMAND_MS, signal)),
     warm() {
       // Nearly every manifest is about the user's own manager; one that is not pays a connection for nothing.
-      const connecting = units('user').then((opened) =>
-        opened.observe([], clock.deadline(WARM_MS, new AbortController().signal)),
-      );
+      const connecting = units('user').then((opened) => opened.observe([], clock.deadline(WARM_MS, never())));
       connecting.catch(() => {}); // who needs it will meet the same error
       client('http').catch(() => {});
     },

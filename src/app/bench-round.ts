@@ -1,6 +1,8 @@
 /** One round of a bench: a cold start, then a sleep and a wake at each level the engine can do, each through planner and executor. */
+
 import { attributionOf, measuredBytes } from '../core/attribution.ts';
 import type { Manifest, Service, SleepLevel } from '../core/model.ts';
+import { never } from '../core/on-abort.ts';
 import type { StepKind } from '../core/plan.ts';
 import type { Event, Notify, SwitchResult } from '../core/report.ts';
 import type { Host } from '../execute/host.ts';
@@ -78,7 +80,7 @@ async function openRequest({ host, service }: Bench): Promise<Request | undefine
   let answer: Promise<boolean> | undefined;
   return {
     send() {
-      answer ??= ask(service, new AbortController().signal, { thorough: true }).then(
+      answer ??= ask(service, never(), { thorough: true }).then(
         () => true,
         () => false,
       );

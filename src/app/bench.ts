@@ -1,6 +1,8 @@
 /** `bench`: measures sleep, wake, cold start and memory of real services, and puts them back as they were found. */
+
 import { type AnyGpumodError, GpumodError, isGpumodError } from '../core/errors.ts';
 import type { Manifest, Service } from '../core/model.ts';
+import { never } from '../core/on-abort.ts';
 import type { Wanted } from '../core/plan.ts';
 import type { Notify } from '../core/report.ts';
 import { isDown, type Observation, type ServiceState } from '../core/state.ts';
@@ -103,9 +105,8 @@ async function measured(bench: Bench, rounds: number): Promise<{ readonly thrown
 /** Whether it is as it was; throws no failure that gpumod knows. `hurried`: requests in flight are not waited for. */
 async function putBack(bench: Bench, was: ServiceState, hurried: boolean): Promise<boolean> {
   const { manifest, host, service, notify, command } = bench;
-  const never = new AbortController().signal;
-  const options: ServiceOptions = { command, onFailure: 'leave', force: hurried, stop: never, ...drainOf(bench) };
-  const isBack = async () => isAs(was, stateIn(await observe(manifest, host, never), service));
+  const options: ServiceOptions = { command, onFailure: 'leave', force: hurried, stop: never(), ...drainOf(bench) };
+  const isBack = async () => isAs(was, stateIn(await observe(manifest, host, never()), service));
   try {
     if (await isBack()) return true;
     for (const { verb, ...level } of wayTo(was)) {

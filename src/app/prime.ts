@@ -1,6 +1,8 @@
 /** `service sleep --prime`: one level-1 sleep and wake when nobody waits: the first one of a process pays for pinning host memory. */
+
 import { GpumodError, isGpumodError } from '../core/errors.ts';
 import type { Manifest } from '../core/model.ts';
+import { never } from '../core/on-abort.ts';
 import type { Notify, StepReport, SwitchResult } from '../core/report.ts';
 import type { Host } from '../execute/host.ts';
 import { findService } from './find.ts';
@@ -28,9 +30,8 @@ export async function primeService(
   if (slept.error) return slept;
   const sleptMs = spentMs();
   // A Ctrl-C ends what runs, and that is both: nobody who pressed it wants it asleep.
-  const stop = new AbortController().signal;
   try {
-    const wake = { ...options, ...rest(), stop, onFailure: 'leave' } as const;
+    const wake = { ...options, ...rest(), stop: never(), onFailure: 'leave' } as const;
     return together(service, slept, await changeService(manifest, service, 'wake', wake, host, notify), sleptMs / 1000);
   } catch (error) {
     if (!isGpumodError(error)) throw error;

@@ -1,6 +1,7 @@
 /** Remembers how large each card is, for when the GPU tool hangs, fails or talks nonsense: a plan still has a limit then. */
 import type { CardSize } from '../core/facts.ts';
 import type { PrivateFolder } from '../io/private-folder.ts';
+import { entryOf, parsed } from './json.ts';
 
 export interface CardSizes {
   /** Empty when nothing is kept, or it can't be read or understood. Never throws. */
@@ -32,17 +33,9 @@ export function openCardSizes(folder: PrivateFolder): CardSizes {
 
 /** What is not understood is as good as not there: one card that makes no sense, and none does. */
 function sizesIn(text: string): readonly CardSize[] {
-  const { cards } = parsed(text);
+  const cards = entryOf(parsed(text))['cards'];
   if (!Array.isArray(cards) || !cards.every(isSize)) return [];
   return cards.map(({ index, uuid, totalBytes }) => ({ index, uuid, totalBytes }));
-}
-
-function parsed(text: string): { readonly cards?: unknown } {
-  try {
-    return Object(JSON.parse(text));
-  } catch {
-    return {};
-  }
 }
 
 function isSize(value: unknown): value is CardSize {

@@ -1,6 +1,7 @@
 /** Keeps what was measured of each service, one small JSON file each. It may be lost at any time: then defaults are used. */
 import { type Learned, MEASURES, type Measure, type Sample, withSamples } from '../core/figures.ts';
 import type { PrivateFolder } from '../io/private-folder.ts';
+import { type Entry, entryOf, parsed } from './json.ts';
 
 export interface Figures {
   /** Undefined when nothing is kept, or it can't be read or understood. Never throws. */
@@ -33,12 +34,9 @@ export function openFigures(folder: PrivateFolder): Figures {
   };
 }
 
-type Entry = Readonly<Record<string, unknown>>;
-
 /** What is not understood is as good as not there. */
 function learnedIn(text: string): Learned | undefined {
-  const kept = parsed(text);
-  const { samples, version } = kept as { samples?: unknown; version?: unknown };
+  const { samples, version } = entryOf(parsed(text));
   if (typeof samples !== 'object' || samples === null) return undefined;
   const of = (measure: Measure): readonly (readonly [Measure, readonly number[]])[] => {
     const values: unknown = (samples as Entry)[measure];
@@ -46,15 +44,6 @@ function learnedIn(text: string): Learned | undefined {
   };
   const known = Object.fromEntries(MEASURES.flatMap(of));
   return typeof version === 'string' ? { version, samples: known } : { samples: known };
-}
-
-function parsed(text: string): Entry {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null ? (value as Entry) : {};
-  } catch {
-    return {};
-  }
 }
 
 function isFigure(value: unknown): value is number {

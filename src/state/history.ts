@@ -1,6 +1,7 @@
 /** Every switch that was begun, one JSON line each. It may be lost at any time. */
 import type { HistoryEntry } from '../core/record.ts';
 import type { PrivateFolder } from '../io/private-folder.ts';
+import { parsed } from './json.ts';
 import { isEnded, isRecord } from './understood.ts';
 
 export interface History {
@@ -46,12 +47,8 @@ export function openHistory(folder: PrivateFolder): History {
   };
 }
 
+/** Undefined of a line that was cut short by a crash or a full disk, too. */
 function entryIn(line: string): HistoryEntry | undefined {
-  if (line === '') return undefined;
-  try {
-    const value: unknown = JSON.parse(line);
-    return isRecord(value) && isEnded(value) ? (value as HistoryEntry) : undefined;
-  } catch {
-    return undefined; // cut short by a crash or a full disk
-  }
+  const value = parsed(line);
+  return isRecord(value) && isEnded(value) ? (value as HistoryEntry) : undefined;
 }

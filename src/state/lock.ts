@@ -6,8 +6,8 @@ import type { FileLocks, HeldFile } from '../io/file-lock.ts';
 import { FileFailure } from '../io/files.ts';
 import type { PathFacts } from '../io/path-facts.ts';
 import type { PrivateFolder } from '../io/private-folder.ts';
-import type { Processes } from '../io/processes.ts';
-import { lifeOf } from './life.ts';
+import { parsed } from './json.ts';
+import { isAlive, ourselves, type Self } from './life.ts';
 
 export interface LockOptions {
   /** What it is taken for, as it would be typed: `mode switch rag`. */
@@ -31,12 +31,8 @@ export interface SwitchLock {
   trouble(): Promise<Why<'runtime-folder'> | undefined>;
 }
 
-export interface LockParts {
+export interface LockParts extends Self {
   readonly locks: FileLocks;
-  readonly processes: Pick<Processes, 'stat' | 'bootId'>;
-  /** Unix milliseconds. */
-  readonly nowMs: () => number;
-  readonly pid: number;
   readonly uid: number;
   /** Of this user; see `runtimeFolder`. */
   readonly folder: PrivateFolder;
@@ -45,11 +41,11 @@ export interface LockParts {
 const MAX_BYTES = 4096;
 const FILE = 'lock';
 
-export function openLock({ locks, processes, nowMs, pid, uid, folder }: LockParts): SwitchLock {
+export function openLock({ locks, uid, folder, ...self }: LockParts): SwitchLock {
   const path = `${folder.path}/${FILE}`;
   const holder = async () => {
     const told = holderIn(await folder.read(FILE, MAX_BYTES).catch(() => ''));
-    return told && lifeOf(processes, told.pid) === told.life ? told : undefined;
+    return told && isAlive(self, told) ? told : undefined;
   };
   return {
     holder,
@@ -70,12 +66,11 @@ export function openLock({ locks, processes, nowMs, pid, uid, folder }: LockPart
         const by = await holder();
         throw new GpumodError('locked', {
           waitedMs: waitMs,
-          ...(by ? { by, forMs: Math.max(0, nowMs() - by.sinceMs) } : {}),
+          ...(by ? { by, forMs: Math.max(0, self.nowMs() - by.sinceMs) } : {}),
         });
       }
-      const ours: LockHolder = { pid, life: lifeOf(processes, pid) ?? '', sinceMs: nowMs(), command };
       // Only words for others: the lock holds without them.
-      await held.write(`${JSON.stringify(ours)}\n`).catch(() => {});
+      await held.write(`${JSON.stringify(ourselves(self, command))}\n`).catch(() => {});
       return held;
     },
   };
@@ -97,10 +92,6 @@ export function runtimeFolder(
 }
 
 function holderIn(text: string): LockHolder | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    return isHolder(value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
+  const value = parsed(text);
+  return isHolder(value) ? value : undefined;
 }

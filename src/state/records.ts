@@ -3,6 +3,7 @@ import type { NapAbility, Why } from '../core/facts.ts';
 import type { SleepLevel } from '../core/model.ts';
 import { type Act, changed, type Lie, type Remembered } from '../core/remembered.ts';
 import type { PrivateFolder } from '../io/private-folder.ts';
+import { entryOf, parsed } from './json.ts';
 
 export type Changes = Partial<Pick<Remembered, 'act' | 'lies' | 'ability' | 'pinnedIn'>>;
 
@@ -56,11 +57,9 @@ export function openRecords(folder: PrivateFolder): Records {
   };
 }
 
-type Entry = Readonly<Record<string, unknown>>;
-
 /** What is not understood is as good as not there: it is never repaired by guessing. */
 function rememberedIn(text: string): Remembered | undefined {
-  const kept = parsed(text);
+  const kept = entryOf(parsed(text));
   const sinceMs = kept['sinceMs'];
   if (!isTime(sinceMs)) return undefined;
   const act = actIn(kept['act']);
@@ -74,18 +73,6 @@ function rememberedIn(text: string): Remembered | undefined {
     ...(typeof pinnedIn === 'string' ? { pinnedIn } : {}),
     ...(ability ? { ability } : {}),
   };
-}
-
-function parsed(text: string): Entry {
-  try {
-    return entryOf(JSON.parse(text));
-  } catch {
-    return {};
-  }
-}
-
-function entryOf(value: unknown): Entry {
-  return typeof value === 'object' && value !== null ? (value as Entry) : {};
 }
 
 const STATES: readonly Act['state'][] = ['asleep', 'awake', 'changing'];

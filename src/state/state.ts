@@ -1,11 +1,11 @@
 /** Everything that outlives a command, as one part of the machine. None of it is needed to be correct. */
 import type { FileLocks } from '../io/file-lock.ts';
 import type { PrivateFolder } from '../io/private-folder.ts';
-import type { Processes } from '../io/processes.ts';
 import { type CardSizes, openCardSizes } from './card-sizes.ts';
 import { type Figures, openFigures } from './figures.ts';
 import { type History, openHistory } from './history.ts';
 import { type LastMode, openLastMode } from './last-mode.ts';
+import type { Self } from './life.ts';
 import { openLock, type SwitchLock } from './lock.ts';
 import { openRecords, type Records } from './records.ts';
 import { openSwitchJournal, type SwitchJournal } from './switch-journal.ts';
@@ -20,12 +20,8 @@ export interface State {
   readonly cardSizes: CardSizes;
 }
 
-export interface StateParts {
+export interface StateParts extends Self {
   readonly locks: FileLocks;
-  readonly processes: Pick<Processes, 'stat' | 'bootId'>;
-  /** Unix milliseconds. */
-  readonly nowMs: () => number;
-  readonly pid: number;
   readonly uid: number;
   /** Kept from boot to boot: `~/.local/state/gpumod`. */
   readonly stateFolder: PrivateFolder;

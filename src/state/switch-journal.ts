@@ -2,8 +2,8 @@
 import { isHolder, type LockHolder } from '../core/holder.ts';
 import type { Underway } from '../core/record.ts';
 import type { PrivateFolder } from '../io/private-folder.ts';
-import type { Processes } from '../io/processes.ts';
-import { lifeOf } from './life.ts';
+import { entryOf, parsed } from './json.ts';
+import { isAlive, ourselves, type Self } from './life.ts';
 import { isRecord } from './understood.ts';
 
 export interface SwitchJournal {
@@ -21,12 +21,8 @@ export interface Journalled {
   readonly isAtWork: boolean;
 }
 
-export interface JournalParts {
+export interface JournalParts extends Self {
   readonly folder: PrivateFolder;
-  readonly processes: Pick<Processes, 'stat' | 'bootId'>;
-  /** Unix milliseconds. */
-  readonly nowMs: () => number;
-  readonly pid: number;
 }
 
 const MAX_BYTES = 1024 * 1024;
@@ -34,16 +30,16 @@ const MAX_BYTES = 1024 * 1024;
 const FILE = 'switch.json';
 
 /** One JSON document. */
-export function openSwitchJournal({ folder, processes, nowMs, pid }: JournalParts): SwitchJournal {
+export function openSwitchJournal({ folder, ...self }: JournalParts): SwitchJournal {
   let by: LockHolder | undefined;
   return {
     write(entry) {
-      by ??= { pid, life: lifeOf(processes, pid) ?? '', sinceMs: nowMs(), command: entry.command };
+      by ??= ourselves(self, entry.command);
       return folder.write(FILE, `${JSON.stringify({ ...entry, by } satisfies Underway)}\n`);
     },
     async read() {
       const entry = underwayIn(await folder.read(FILE, MAX_BYTES).catch(() => ''));
-      return entry && { entry, isAtWork: lifeOf(processes, entry.by.pid) === entry.by.life };
+      return entry && { entry, isAtWork: isAlive(self, entry.by) };
     },
     clear: () => folder.remove(FILE).catch(() => {}),
   };
@@ -51,10 +47,6 @@ export function openSwitchJournal({ folder, processes, nowMs, pid }: JournalPart
 
 /** What is not understood is as good as not there. */
 function underwayIn(text: string): Underway | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    return isRecord(value) && isHolder((value as { by?: unknown }).by) ? (value as Underway) : undefined;
-  } catch {
-    return undefined;
-  }
+  const value = parsed(text);
+  return isRecord(value) && isHolder(entryOf(value)['by']) ? (value as Underway) : undefined;
 }

@@ -1,5 +1,7 @@
 /** Starting and stopping: queue the job, wait for its end, and look whether it is true. */
+
 import { GpumodError } from '../core/errors.ts';
+import { never } from '../core/on-abort.ts';
 import { isAutoRestart } from '../core/state.ts';
 import type { Clock } from '../io/clock.ts';
 import { Bell } from './bell.ts';
@@ -57,7 +59,7 @@ export async function startUnit(work: Work, verb: 'start' | 'restart'): Promise<
  * caller's to stop: cancelling it would end nothing.
  */
 async function withdraw({ session, clock, unit }: Work): Promise<void> {
-  const signal = clock.deadline(WITHDRAW_MS, new AbortController().signal);
+  const signal = clock.deadline(WITHDRAW_MS, never());
   const { facts, job } = await readUnit(session, unit, signal);
   const id = Number(job?.split('/').at(-1));
   if (facts.active === 'deactivating' && id > 0) await session.call('CancelJob', 'u', [id], signal);

@@ -2,14 +2,13 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: it is how a shell names a variable
 import {
   type Flag,
-  flagsWithValue,
   globalFlags,
   groups,
   type Kind,
-  namesOf,
   namesWithValue,
   type Place,
   places,
+  valueCases,
   wordsAfter,
 } from './grammar.ts';
 
@@ -39,7 +38,7 @@ _gpumod_files() {
 _gpumod_value() {
   local arguments=()
   case "$path $1" in
-${flagsWithValue().map(valueCase).join('\n')}
+${valueCases(offer)}
   esac
 }
 
@@ -91,11 +90,6 @@ ${places().map(argumentCase).join('\n')}
 
 complete -F _gpumod gpumod
 `;
-}
-
-function valueCase({ path, flag }: { readonly path?: string; readonly flag: Flag }): string {
-  const names = namesOf(flag).map((name) => (path === undefined ? `*\\ ${name}` : quoted(`${path} ${name}`)));
-  return `    ${names.join('|')}) ${offer(flag.value ?? 'none')} ;;`;
 }
 
 /** The options come once there is no further argument to offer. */

@@ -73,6 +73,15 @@ export function flagsWithValue(): readonly { readonly path?: string; readonly fl
   return [...special, ...[...general.values()].map((flag) => ({ flag }))];
 }
 
+/** For a shell's `case` over `PATH FLAG`: a line for each flag that a word must follow. `offer`: what completes that word. */
+export function valueCases(offer: (kind: Kind) => string): string {
+  const line = ({ path = '', flag }: ReturnType<typeof flagsWithValue>[number]) => {
+    const names = namesOf(flag).map((name) => (path === '' ? `*\\ ${name}` : `'${path} ${name}'`));
+    return `    ${names.join('|')}) ${offer(flag.value ?? 'none')} ;;`;
+  };
+  return flagsWithValue().map(line).join('\n');
+}
+
 /** `-m`, `--manifest`, ... */
 export function namesWithValue(): readonly string[] {
   return [...new Set(flagsWithValue().flatMap(({ flag }) => namesOf(flag)))];

@@ -2,14 +2,13 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: it is how a shell names a variable
 import {
   type Flag,
-  flagsWithValue,
   globalFlags,
   groups,
   type Kind,
-  namesOf,
   namesWithValue,
   type Place,
   places,
+  valueCases,
   type Word,
   wordsAfter,
 } from './grammar.ts';
@@ -35,7 +34,7 @@ _gpumod_names() {
 _gpumod_value() {
   local -a arguments
   case "$command $1" in
-${flagsWithValue().map(valueCase).join('\n')}
+${valueCases(offer)}
   esac
 }
 
@@ -92,11 +91,6 @@ ${places().map(argumentCase).join('\n')}
 
 if [[ $funcstack[1] == _gpumod ]]; then _gpumod "$@"; else compdef _gpumod gpumod; fi
 `;
-}
-
-function valueCase({ path, flag }: { readonly path?: string; readonly flag: Flag }): string {
-  const names = namesOf(flag).map((name) => (path === undefined ? `*\\ ${name}` : quoted(`${path} ${name}`)));
-  return `    ${names.join('|')}) ${offer(flag.value ?? 'none')} ;;`;
 }
 
 /** The options come once there is no further argument to offer. */
